@@ -1,0 +1,29 @@
+"""How gunicorn serves the site. `PORT`, `WEB_CONCURRENCY` and `FORWARDED_ALLOW_IPS` are its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+chdir = str(BASE_DIR)
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = 4
+# A worker's heartbeat is a file that it touches: on a disk that stalls, it would be killed.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+control_socket_disable = True
+accesslog = "-"
+
+
+def on_starting(server: Any) -> None:
+    """Refuse to start with a misconfiguration, which Django alone would find only when asked.
+
+    In a process of its own: what the master imports, a reload does not read again.
+    """
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"]
+    if subprocess.run(command, cwd=BASE_DIR).returncode:
+        sys.exit("Likeness does not start: mend the errors above.")

@@ -1,0 +1,101 @@
+"""What every request passes: health, the request id, and the language."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware import locale
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+MEDIA_CHECK_SECONDS = 30
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_media_checked: dict[str, float] = {}
+
+
+def health(get_response: GetResponse) -> GetResponse:
+    """Answer /healthz before the check of the host and the redirect to HTTPS."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path_info != "/healthz":
+            return get_response(request)
+        faults = find_faults(with_media="media" in request.GET)
+        status = 503 if faults else 200
+        headers = {"Cache-Control": "no-store"}
+        return HttpResponse("\n".join(faults or ["ok"]), "text/plain", status, headers=headers)
+
+    return middleware
+
+
+def find_faults(with_media: bool) -> list[str]:
+    """Return what keeps this process from serving, a sentence each."""
+    faults = []
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            faults.append("A migration is missing.")
+    except DatabaseError:
+        faults.append("The database does not answer.")
+    # A write, so at most every 30 seconds, whoever asks how often.
+    now = time.monotonic()
+    if with_media and now - _media_checked.get("at", -MEDIA_CHECK_SECONDS) >= MEDIA_CHECK_SECONDS:
+        _media_checked["at"] = now
+        try:
+            storage = storages["protected"]
+            storage.delete(storage.save("protected/healthz", ContentFile(b"ok")))
+            _media_checked.pop("fault", None)
+        except OSError:
+            _media_checked["fault"] = now
+    if with_media and "fault" in _media_checked:
+        faults.append("The media storage cannot be written.")
+    return faults
+
+
+def request_id(get_response: GetResponse) -> GetResponse:
+    """Give each request an id, the proxy's or our own, for the log and the visitor's error page."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        number = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
+        request.id = number  # type: ignore[attr-defined]
+        token = _request_id.set(number)
+        try:
+            response = get_response(request)
+        finally:
+            _request_id.reset(token)
+        response["X-Request-ID"] = number
+        return response
+
+    return middleware
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the request's id on each line of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _request_id.get()
+        return True
+
+
+class LocaleMiddleware(locale.LocaleMiddleware):
+    """Django's, except for media files: their answers are the same in every language.
+
+    A `Vary` on them would make a shared cache keep a copy for each browser's languages.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if request.path_info.startswith(settings.MEDIA_URL):
+            return response
+        return super().process_response(request, response)

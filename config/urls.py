@@ -1,0 +1,21 @@
+"""The addresses of the site."""
+
+from django.conf import settings
+from django.conf.urls.static import static
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from profiles import delivery, views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("how-it-works/", views.how_it_works, name="how-it-works"),
+    path("", include("profiles.urls")),
+    path("accounts/", include("profiles.account_urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    # In development Django hands out the public pictures; with DEBUG off this line does nothing.
+    # Only `avatars/`: no path, however twisted, leads from there to the protected ones.
+    *static(f"{settings.MEDIA_URL}avatars/", document_root=settings.MEDIA_ROOT / "avatars"),
+    re_path(rf"^media/(?P<name>{delivery.NAME})$", delivery.media, name="media"),
+]

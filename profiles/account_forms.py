@@ -1,0 +1,107 @@
+"""What is asked of people who join, change their address, or leave."""
+
+import logging
+from smtplib import SMTPException
+
+from django import forms
+from django.contrib.auth.forms import UserCreationForm
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.db import IntegrityError
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .models import User
+
+logger = logging.getLogger(__name__)
+CONFIRM_SALT = "profiles.confirm"
+CONFIRM_SECONDS = 3 * 24 * 60 * 60
+
+
+def send_confirmation(request: HttpRequest, user: User, email: str) -> None:
+    """Mail a link that makes an address the user's; to a known address, that it is known.
+
+    The page is the same in both cases, so that it does not tell who is a member.
+    """
+    owner = User.objects.filter(email__iexact=email).exclude(pk=user.pk).first()
+    token = signing.dumps({"user": user.pk, "email": email}, salt=CONFIRM_SALT)
+    link = reverse("login") if owner else reverse("confirm", kwargs={"token": token})
+    context = {"user": owner or user, "link": request.build_absolute_uri(link)}
+    name = "known_address" if owner else "confirm"
+    subject = _("You have an account already") if owner else _("Confirm your address")
+    message = render_to_string(f"registration/{name}_email.txt", context)
+    try:
+        send_mail(f"Likeness: {subject}", message, None, [email])
+    except (OSError, SMTPException):
+        logger.exception("A mail could not be sent.")
+
+
+def confirm_address(token: str) -> User:
+    """Make the address of a mailed link its user's; raise `ValidationError` in their words."""
+    data = read_token(token)
+    try:
+        user = User.objects.get(pk=data["user"], is_active=True)
+        user.email = data["email"]
+        user.save(update_fields=["email"])
+    except User.DoesNotExist as error:
+        raise ValidationError(_("This account has been deleted.")) from error
+    except IntegrityError as error:
+        raise ValidationError(_("This address belongs to another account by now.")) from error
+    return user
+
+
+def read_token(token: str) -> dict[str, str]:
+    """Return what a mailed link says; raise `ValidationError` for a forged or an old one."""
+    try:
+        return signing.loads(token, salt=CONFIRM_SALT, max_age=CONFIRM_SECONDS)
+    except signing.BadSignature as error:
+        message = _("This link is broken or older than three days. Sign in and ask for a new one.")
+        raise ValidationError(message) from error
+
+
+class SignupForm(UserCreationForm):
+    """Makes an account whose address is still to be confirmed."""
+
+    email = forms.EmailField(label=gettext_lazy("E-mail"))
+
+    class Meta:
+        model = User
+        fields = ["username"]
+        help_texts = {
+            "username": gettext_lazy(
+                "Part of the address of your page. Letters a to z, digits, hyphens, underscores."
+            )
+        }
+
+    field_order = ["username", "email", "password1", "password2"]
+
+
+class EmailForm(forms.Form):
+    """Asks for an address to send a link to."""
+
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"), widget=forms.EmailInput({"autocomplete": "email"})
+    )
+
+
+class DeleteForm(forms.Form):
+    """Asks for the password of an account that is to be deleted."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
+        self.user = user
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def clean_password(self) -> str:
+        if not self.user.check_password(self.cleaned_data["password"]):
+            raise ValidationError(_("This is not your password. Nothing has been deleted."))
+        return self.cleaned_data["password"]

@@ -1,0 +1,47 @@
+"""The addresses of accounts: our own conversations, and Django's views where they do the job."""
+
+from django.conf import settings
+from django.contrib.auth import views as auth_views
+from django.urls import path
+
+from . import account_views
+
+urlpatterns = [
+    path("signup/", account_views.signup, name="signup"),
+    path("confirm/<str:token>/", account_views.confirm, name="confirm"),
+    path("email/", account_views.change_email, name="account-email"),
+    path("delete/", account_views.delete, name="account-delete"),
+    path("export/", account_views.export, name="account-export"),
+    path(
+        "login/",
+        auth_views.LoginView.as_view(
+            redirect_authenticated_user=True,
+            # Without mail nobody can be sent a link: then none is offered.
+            extra_context={"has_mail": lambda: settings.HAS_MAIL},
+        ),
+        name="login",
+    ),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("password_change/", auth_views.PasswordChangeView.as_view(), name="password_change"),
+    path(
+        "password_change/done/",
+        auth_views.PasswordChangeDoneView.as_view(),
+        name="password_change_done",
+    ),
+    path("password_reset/", account_views.PasswordResetView.as_view(), name="password_reset"),
+    path(
+        "password_reset/done/",
+        auth_views.PasswordResetDoneView.as_view(),
+        name="password_reset_done",
+    ),
+    path(
+        "reset/<uidb64>/<token>/",
+        auth_views.PasswordResetConfirmView.as_view(),
+        name="password_reset_confirm",
+    ),
+    path(
+        "reset/done/",
+        auth_views.PasswordResetCompleteView.as_view(),
+        name="password_reset_complete",
+    ),
+]

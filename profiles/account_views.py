@@ -1,0 +1,128 @@
+"""The conversations about accounts, from joining to leaving."""
+
+import json
+from io import BytesIO
+from typing import Any
+from zipfile import ZipFile
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login, logout, views
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from .account_forms import (
+    DeleteForm,
+    EmailForm,
+    SignupForm,
+    confirm_address,
+    read_token,
+    send_confirmation,
+)
+from .fields import read_files
+from .models import Profile, User
+from .views import MemberRequest
+
+
+@sensitive_post_parameters("password1", "password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+def signup(request: HttpRequest) -> HttpResponse:
+    """Make an account, sign in, and go on to the first questions."""
+    if request.user.is_authenticated:
+        return redirect("profiles:own")
+    form = SignupForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        user = form.save()
+        login(request, user)
+        send_confirmation(request, user, form.cleaned_data["email"])
+        if settings.HAS_MAIL:
+            messages.success(request, _("Welcome. Follow the link in the mail we sent you."))
+        return redirect(reverse("profiles:edit") + "?welcome")
+    status = 400 if form.errors else 200
+    return render(request, "registration/signup.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask whether an address is to be confirmed, and do it: programs that read mail only ask."""
+    try:
+        if request.method == "POST":
+            confirm_address(token)
+            messages.success(request, _("Your address is confirmed."))
+            return redirect("profiles:own")
+        context = {"email": read_token(token)["email"]}
+    except ValidationError as error:
+        return render(request, "registration/confirm.html", {"error": error.message}, status=400)
+    return render(request, "registration/confirm.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_email(request: MemberRequest) -> HttpResponse:
+    """Send a link to a new address, or once more to one that was not confirmed."""
+    form = EmailForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        send_confirmation(request, request.user, form.cleaned_data["email"])
+        messages.success(request, _("Follow the link in the mail we sent you."))
+        return redirect("profiles:edit")
+    context = {"form": form, "has_mail": settings.HAS_MAIL}
+    return render(request, "registration/email.html", context, status=400 if form.errors else 200)
+
+
+@sensitive_post_parameters("password")
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: MemberRequest) -> HttpResponse:
+    """Ask whether to erase an account and everything with it, and do it."""
+    user = request.user
+    form = DeleteForm(request.POST if request.method == "POST" else None, user=user)
+    if form.is_valid():
+        with transaction.atomic():
+            # Under the lock of the row, so that no upload comes between it and its files.
+            Profile.objects.select_for_update().get(user=user)
+            User.objects.get(pk=user.pk).delete()
+        logout(request)
+        messages.success(request, _("Your account and everything in it are deleted."))
+        return redirect("home")
+    status = 400 if form.errors else 200
+    return render(request, "registration/delete.html", {"form": form}, status=status)
+
+
+@login_required
+@require_safe
+def export(request: MemberRequest) -> FileResponse:
+    """Send a ZIP with all that is kept about somebody: a JSON file and the pictures."""
+    profile = request.user.profile
+    file = BytesIO()
+    with ZipFile(file, "w") as archive:
+        archive.writestr("likeness.json", json.dumps(describe(profile), indent=2, default=str))
+        for ending, data in read_files(profile.avatar.name or "").items():
+            archive.writestr(f"picture-{ending}", data)
+    file.seek(0)
+    name = f"likeness-{request.user.username}.zip"
+    return FileResponse(file, as_attachment=True, filename=name)
+
+
+def describe(profile: Profile) -> dict[str, Any]:
+    """Return what the database holds about a person, but the hash of the password."""
+    account = {name: getattr(profile.user, name) for name in ("username", "email", "date_joined")}
+    account["last_login"] = profile.user.last_login
+    names = ["display_name", "bio", "location", "website", "visibility", "avatar", "description"]
+    return {"account": account, "profile": {name: getattr(profile, name) for name in names}}
+
+
+class PasswordResetView(views.PasswordResetView):
+    """Django's, where mail can be sent."""
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.HAS_MAIL:
+            raise Http404
+        return super().dispatch(*args, **kwargs)

@@ -1,0 +1,247 @@
+"""The avatar field: an `ImageField` that stores finished avatars, and never what was sent."""
+
+import secrets
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from django import forms
+from django.core.exceptions import SuspiciousFileOperation, ValidationError
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage, storages
+from django.db import models, router, transaction
+from django.db.models.fields.files import ImageFieldFile
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from . import images
+
+PLACEHOLDER = "profiles/placeholder.svg"
+PROTECTED = "protected/"
+# The row holds the name of the largest file; those of the others derive from it.
+NAME_ENDING = f"{images.SIZES[0]}.webp"
+ENDINGS = [f"{size}.webp" for size in images.SIZES] + [f"{images.LINK_PREVIEW_SIZE}.jpg"]
+REFUSALS = {
+    "bytes": _("This photo is %(megabytes)s MB; the limit is %(limit)s MB. Choose a smaller copy."),
+    "unreadable": _(
+        "This file is not a picture we can read. Choose a JPEG, PNG, WebP, GIF, AVIF or HEIC file."
+    ),
+    "broken": _("This file breaks off part-way. Download it again, or choose another."),
+    "small": _(
+        "This picture is %(width)s × %(height)s pixels; each side must have at least %(limit)s. "
+        "Choose a larger one."
+    ),
+    "large": _(
+        "This %(format)s picture has %(megapixels)s megapixels; the limit is %(limit)s. "
+        "Choose a smaller copy."
+    ),
+    "enormous": _("This picture has over 170 megapixels; the limit is 65. Choose a smaller copy."),
+    "scans": _(
+        "This JPEG is built up in more than %(limit)s passes, as no camera does. "
+        "Save it anew, or choose another."
+    ),
+    "busy": _("Many pictures are being made just now. Nothing has changed; try again in a minute."),
+}
+
+
+class Keep(Enum):
+    """The type of `KEEP`, which stands for “the avatar that is there now”."""
+
+    KEEP = "keep"
+
+
+KEEP = Keep.KEEP
+
+
+def make_avatar(content: File, crop: images.Crop = images.Crop()) -> images.Avatar:
+    """Return the avatar made of a picture; raise `ValidationError` in a visitor's words."""
+    try:
+        if content.size > images.MAX_BYTES:
+            megabytes, limit = (-(-size // 1_000_000) for size in (content.size, images.MAX_BYTES))
+            raise images.Refused("bytes", megabytes=megabytes, limit=limit)
+        return images.make_avatar(cast(BinaryIO, content.file), crop)
+    except images.Refused as refused:
+        message = REFUSALS[refused.code]
+        raise ValidationError(message, code=refused.code, params=refused.facts) from refused
+
+
+def get_storage(name: str) -> Storage:
+    """Return the storage of an avatar: the prefix of its name picks it."""
+    return storages["protected" if name.startswith(PROTECTED) else "default"]
+
+
+def list_names(name: str) -> list[str]:
+    """Return the names of all files of an avatar; none where there is no avatar."""
+    return [name.removesuffix(NAME_ENDING) + ending for ending in ENDINGS] if name else []
+
+
+def read_files(name: str) -> dict[str, bytes]:
+    """Return the bytes of an avatar's files by name ending; none where a file is missing."""
+    try:
+        return {
+            ending: get_storage(name).open(file_name).read()
+            for ending, file_name in zip(ENDINGS, list_names(name), strict=bool(name))
+        }
+    except FileNotFoundError:
+        return {}
+
+
+def write_files(files: dict[str, bytes], prefix: str) -> str:
+    """Write an avatar's files under a fresh name that cannot be guessed; return the name."""
+    token = secrets.token_hex(16)
+    stem = f"{prefix}{token[:2]}/{token}-"
+    storage = get_storage(prefix)
+    try:
+        for ending, data in files.items():
+            written = storage.save(stem + ending, ContentFile(data))
+            if written != stem + ending:
+                storage.delete(written)
+                raise SuspiciousFileOperation(f"The storage renamed {stem + ending} to {written}.")
+    except BaseException:
+        delete_files(stem + NAME_ENDING)
+        raise
+    return stem + NAME_ENDING
+
+
+def delete_files(name: str) -> None:
+    """Delete all files of an avatar."""
+    for file_name in list_names(name):
+        get_storage(name).delete(file_name)
+
+
+class AvatarFieldFile(ImageFieldFile):
+    """One person's avatar, or none: then it is false, and its `url` is the placeholder's."""
+
+    instance: Any
+    field: "AvatarField"
+    _committed: bool
+
+    @property
+    def url(self) -> str:
+        """The URL of the largest size."""
+        return self.url_for(NAME_ENDING)
+
+    def url_for(self, ending: str) -> str:
+        """Return the URL of the file with an ending such as "64.webp", without any I/O."""
+        if not self.name:
+            return static(PLACEHOLDER)
+        name = self.name.removesuffix(NAME_ENDING) + ending
+        if name.startswith(PROTECTED):
+            return reverse("media", kwargs={"name": name})
+        return get_storage(name).url(name)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a picture was assigned and is not stored yet."""
+        return bool(self) and not self._committed
+
+    def make(self) -> images.Avatar:
+        """Return the avatar made of the pending picture, by the form or else here and now."""
+        return getattr(self.file, "avatar", None) or make_avatar(self.file)
+
+    def save(self, name: str | None, content: File, save: bool = True) -> None:
+        """Make an avatar of a picture and put it in the place of the old one.
+
+        The name is the sender's and is not used. With `save=False` nothing is stored before the
+        instance is saved. Raises `ValidationError` for a picture that is not taken.
+        """
+        setattr(self.instance, self.field.name, File(content.file, name or "picture"))
+        if save:
+            self.instance.save()
+
+    def delete(self, save: bool = True) -> None:
+        """Take the avatar away; its files go after the commit."""
+        setattr(self.instance, self.field.name, "")
+        if save:
+            self.instance.save()
+
+    def replace(self, avatar: images.Avatar | Keep | None = KEEP, **changes: Any) -> None:
+        """Put an avatar, or none, in the place of the old one; change other columns with it.
+
+        The one way in which the column is ever written. Files are written first and deleted last,
+        so that the row never names a missing file, whatever breaks in between. `changes` may
+        decide who sees the avatar: then its files move to the other prefix, under a fresh name.
+        """
+        while not self._try_replace(avatar, changes):
+            pass  # The row changed while the files were being written: start over.
+
+    # Django's mark for what a template must not call.
+    save.alters_data = delete.alters_data = replace.alters_data = True  # type: ignore[attr-defined]
+
+    def _try_replace(self, avatar: images.Avatar | Keep | None, changes: dict[str, Any]) -> bool:
+        column = self.field.name
+        rows = type(self.instance)._base_manager.using(router.db_for_write(type(self.instance)))
+        row = rows.get(pk=self.instance.pk)
+        seen = row.serializable_value(column)
+        prefix = self.field.get_prefix(row, changes)
+        name, written = seen, ""
+        if avatar is not KEEP or not seen.startswith(prefix):
+            files = read_files(seen) if avatar is KEEP else avatar.files if avatar else {}
+            name = written = write_files(files, prefix) if files else ""
+        try:
+            with transaction.atomic(using=rows.db):
+                row = rows.select_for_update().get(pk=row.pk)
+                old = row.serializable_value(column)
+                if self.field.get_prefix(row, changes) != prefix or (
+                    avatar is KEEP and old != seen
+                ):
+                    return False
+                rows.filter(pk=row.pk).update(**changes, **{column: name})
+                if old != name:
+                    transaction.on_commit(partial(delete_files, old), using=rows.db)
+                written = ""  # Should COMMIT itself break, nobody knows whether they are in use.
+        finally:
+            delete_files(written)
+        for attribute, value in {**changes, column: name}.items():
+            setattr(self.instance, attribute, value)
+        return True
+
+
+class AvatarFormField(forms.FileField):
+    """A file field whose `clean` makes the avatar, as an attribute of the upload.
+
+    Not Django's `ImageField`, which opens the file with any decoder and before any limit.
+    """
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        content = super().clean(data, initial)
+        if isinstance(content, File) and content is not initial:
+            content.avatar = make_avatar(content)  # type: ignore[attr-defined]
+        return content
+
+
+class AvatarField(models.ImageField):
+    """An `ImageField` for avatars.
+
+    Public ones lie under `upload_to`. Where the model has a property `is_public` that says no,
+    they lie in the storage "protected", and their URL is that of the view that asks who is there.
+    The model's `save` must leave the column to `AvatarFieldFile.replace`, as `Profile.save` does.
+    """
+
+    attr_class = AvatarFieldFile
+    upload_to: str
+
+    if TYPE_CHECKING:  # What Django's descriptor does, for mypy.
+
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+
+    def get_prefix(self, instance: models.Model, changes: dict[str, Any]) -> str:
+        """Return where the avatar of an instance belongs once these columns are changed."""
+        for attribute, value in changes.items():
+            setattr(instance, attribute, value)
+        return self.upload_to if getattr(instance, "is_public", True) else PROTECTED
+
+    def contribute_to_class(self, cls: type[models.Model], *args: Any, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, *args, **kwargs)
+        if not cls._meta.abstract:  # Cascades do not call `delete()`: only the signal sees them.
+            models.signals.post_delete.connect(self._delete_files, sender=cls)
+
+    def _delete_files(self, instance: models.Model, using: str, **kwargs: Any) -> None:
+        name = instance.serializable_value(self.attname)
+        transaction.on_commit(partial(delete_files, str(name or "")), using=using)
+
+    def formfield(self, *args: Any, **kwargs: Any) -> Any:
+        return super().formfield(
+            *args, **{"form_class": AvatarFormField, "max_length": None, **kwargs}
+        )

@@ -1,0 +1,137 @@
+"""What people may say of themselves, and the picture they put up."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+
+from .fields import KEEP, make_avatar
+from .images import Avatar, Crop
+from .models import Profile
+
+# HTTP's words for what went wrong with an upload; 400 for all the rest.
+STATUS_CODES = {"bytes": 413, "busy": 503}
+
+
+class ProfileForm(forms.ModelForm):
+    """Everything a profile says but its picture."""
+
+    website = forms.URLField(
+        label=_("Website"),
+        required=False,
+        assume_scheme="https",
+        widget=forms.URLInput({"autocomplete": "url", "placeholder": "https://"}),
+    )
+
+    class Meta:
+        model = Profile
+        fields = ["display_name", "location", "website", "bio", "visibility"]
+        widgets = {
+            "display_name": forms.TextInput({"autocomplete": "name", "dir": "auto"}),
+            "location": forms.TextInput({"autocomplete": "address-level2", "dir": "auto"}),
+            "bio": forms.Textarea({"rows": 5, "dir": "auto"}),
+            "visibility": forms.RadioSelect,
+        }
+        help_texts = {
+            "display_name": _("As you would like to be found. Without one, people see @username."),
+            "visibility": _(
+                "Copies of a picture that others have fetched already cannot be called back; "
+                "shared caches let go of it within an hour."
+            ),
+        }
+
+
+class WelcomeForm(forms.ModelForm):
+    """What is asked of a new member first."""
+
+    class Meta(ProfileForm.Meta):
+        fields = ["display_name", "visibility"]
+
+
+class AvatarForm(forms.Form):
+    """A picture and which part of it to keep; or, without a picture, its description alone."""
+
+    avatar = forms.FileField(
+        label=_("Picture"),
+        required=False,
+        widget=forms.FileInput({"accept": "image/*,.heic,.heif"}),
+        error_messages={"empty": _("This file is empty. Choose another.")},
+    )
+    crop_keep = forms.ChoiceField(
+        label=_("Which part to keep"),
+        required=False,
+        choices=[
+            ("start", _("The top or left")),
+            ("middle", _("The middle")),
+            ("end", _("The bottom or right")),
+        ],
+        initial="middle",
+        widget=forms.RadioSelect,
+    )
+    crop_x = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    crop_y = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    crop_size = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    description = forms.CharField(
+        label=_("Description"),
+        required=False,
+        max_length=250,
+        widget=forms.TextInput({"dir": "auto"}),
+        help_text=_(
+            "Read aloud on your profile to people who cannot see it. "
+            "What would a friend notice? Leave out your name."
+        ),
+    )
+
+    def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
+        self.profile = profile
+        kwargs.setdefault("initial", {"description": profile.description})
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        """Make the avatar, once, before anything is stored and outside any transaction."""
+        cleaned = super().clean() or {}
+        content = cleaned.get("avatar")
+        x, y, size = (cleaned.get(name) for name in ("crop_x", "crop_y", "crop_size"))
+        if len({x is None, y is None, size is None}) > 1:
+            raise ValidationError(_("A square has three numbers: crop_x, crop_y and crop_size."))
+        if content and not self.errors:
+            crop = Crop(cleaned.get("crop_keep") or "middle", x or 0, y or 0, size)
+            try:
+                cleaned["made"] = make_avatar(content, crop)
+            except ValidationError as error:
+                self.add_error("avatar", error)
+        elif not content and not self.profile.avatar and not self.errors:
+            self.add_error("avatar", _("Choose a picture first."))
+        return cleaned
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status of the answer that shows this form."""
+        codes = [error.code or "" for error in self.errors.as_data().get("avatar", [])]
+        return STATUS_CODES.get("".join(codes), 400) if self.errors else 200
+
+    def save(self) -> dict[str, Any] | None:
+        """Put up the picture; return what to tell of it, or None where there was no new one."""
+        avatar: Avatar | None = self.cleaned_data.get("made")
+        self.profile.avatar.replace(avatar or KEEP, description=self.cleaned_data["description"])
+        return self.write_receipt(avatar) if avatar else None
+
+    def write_receipt(self, avatar: Avatar) -> dict[str, Any]:
+        """Return what arrived, the kinds of things thrown away, and what is kept, in bytes."""
+        upload: UploadedFile = self.cleaned_data["avatar"]
+        return {
+            "arrived": {
+                "format": avatar.format,
+                "width": avatar.width,
+                "height": avatar.height,
+                "bytes": upload.size,
+            },
+            "thrown_away": list(avatar.removed),
+            "kept": {
+                "side": min(avatar.side, 512),
+                "files": {ending: len(data) for ending, data in avatar.files.items()},
+                "bytes": sum(map(len, avatar.files.values())),
+            },
+        }

@@ -1,0 +1,343 @@
+"""Make avatars: a visitor's bytes in; checked, upright, sRGB, square, encoded bytes out.
+
+Knows Pillow and no Django. `make_avatar` is the way in; the functions below stand in the order in
+which it calls them.
+"""
+
+import re
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import BinaryIO
+
+from pi_heif import register_heif_opener
+from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
+from PIL.Image import Resampling, Transpose
+
+register_heif_opener(thumbnails=False)
+
+SIZES = (512, 256, 128, 64)
+LINK_PREVIEW_SIZE = 256
+MIN_SIDE = 32
+MAX_BYTES = 20 * 1000 * 1000
+# By what the decoders take: a JPEG is decoded smaller than it is, the others whole, up to 8 bytes
+# a pixel (PNG with transparency) or 16 (WebP, which keeps two canvases more).
+MAX_MEGAPIXELS = {"JPEG": 65, "MPO": 65, "HEIF": 25, "AVIF": 25, "PNG": 25, "GIF": 25, "WEBP": 16}
+# MPO calls itself so only after it was opened as JPEG; asked for by name, Pillow has no opener.
+OPENERS = [name for name in MAX_MEGAPIXELS if name != "MPO"]
+# Each scan of a progressive JPEG is a pass over the whole picture: honest files have up to 20.
+MAX_SCANS = 100
+# A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
+MAX_PROFILE_BYTES = 4 * 1000 * 1000
+MAX_WAIT_SECONDS = 20
+
+# EXIF 2.32, table 1 (orientation), as the turn that puts the stored picture upright.
+TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+EXIF_DIRECTORY, GPS_DIRECTORY, GPS_LATITUDE, ORIENTATION = 0x8769, 0x8825, 0x0002, 0x0112
+# Which EXIF tags, and which words in XMP, tell what about the person (Exif 2.32; XMP part 2).
+TRACES: dict[str, tuple[set[int], bytes]] = {
+    "place": ({GPS_LATITUDE}, rb"GPSLatitude|photoshop:City|Iptc4xmpCore:Location"),
+    "camera": ({0x010F, 0x0110, 0x927C, 0xA431, 0xA434}, rb"tiff:Make|tiff:Model|aux:SerialNumber"),
+    "date": ({0x0132, 0x9003, 0x9004}, rb"DateTimeOriginal|CreateDate|photoshop:DateCreated"),
+    "author": ({0x013B, 0x8298}, rb"dc:creator|dc:rights"),
+    "edits": ({0x0131}, rb"CreatorTool|xmpMM:History|crs:"),
+    "comment": ({0x010E, 0x9286}, rb"dc:description|dc:title"),
+}
+NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
+# A JPEG marker, not the zero after FF in coded data, a restart marker or a fill byte.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+_decoding = threading.Semaphore(1)
+
+
+class Refused(Exception):
+    """A picture that is not taken; `code` says why, `facts` hold the figures for the sentence."""
+
+    def __init__(self, code: str, **facts: int | str) -> None:
+        super().__init__(code, facts)
+        self.code = code
+        self.facts = facts
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Which square of the upright picture to keep: `x`, `y`, `size` in its pixels, else `keep`."""
+
+    keep: str = "middle"
+    x: int = 0
+    y: int = 0
+    size: int | None = None
+
+    def square(self, width: int, height: int) -> tuple[int, int, int]:
+        """Return left, top and side of the square, clamped to a picture of `width` × `height`."""
+        short = min(width, height)
+        if self.size is None:
+            at = {"start": 0.0, "end": 1.0}.get(self.keep, 0.5)
+            return int((width - short) * at), int((height - short) * at), short
+        side = max(MIN_SIDE, min(self.size, short))
+        return max(0, min(self.x, width - side)), max(0, min(self.y, height - side)), side
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A finished avatar: its files by name ending, and what to tell of the source."""
+
+    files: dict[str, bytes]
+    format: str
+    width: int
+    height: int
+    side: int
+    removed: tuple[str, ...]
+
+
+def make_avatar(file: BinaryIO, crop: Crop = Crop()) -> Avatar:
+    """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason."""
+    with _one_at_a_time():
+        im, stored_size, scale = decode(file, crop)
+        exif = read_exif(im.info.get("exif") or b"")
+        orientation = exif.get(ORIENTATION, 1)
+        width, height = stored_size[::-1] if orientation in (5, 6, 7, 8) else stored_size
+        x, y, side = crop.square(width, height)
+        left, top = find_stored_corner(orientation, stored_size, x, y, side)
+        box = (left / scale, top / scale, (left + side) / scale, (top + side) / scale)
+        picture = shrink(im, box, min(side, SIZES[0]))
+        # Turning and colours come after the shrinking: they cost by the pixel.
+        if orientation in TURNS:
+            picture = picture.transpose(TURNS[orientation])
+        picture = convert_to_srgb(picture, im.info.get("icc_profile") or b"")
+        removed = tuple(list_traces(im, exif))
+        return Avatar(encode(picture), im.format or "", width, height, side, removed)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let one thread of the process decode, so that the bound on memory holds for the process."""
+    if not _decoding.acquire(timeout=MAX_WAIT_SECONDS):
+        raise Refused("busy")
+    try:
+        yield
+    finally:
+        _decoding.release()
+
+
+def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], int]:
+    """Return the decoded picture, its full size as stored, and how much smaller it was decoded."""
+    try:
+        im = look(file)
+        size = im.size
+        try:
+            scale = load(im, crop)
+        except OSError:
+            im = end_jpeg(im, file)
+            scale = load(im, crop)
+            refuse_half(im)
+    except Refused:
+        raise
+    except UnidentifiedImageError as error:
+        raise Refused("unreadable") from error
+    except Image.DecompressionBombError as error:
+        raise Refused("enormous") from error
+    except Exception as error:  # Decoders raise nearly everything, from KeyError to SyntaxError.
+        raise Refused("broken") from error
+    return im, size, scale
+
+
+def look(file: BinaryIO) -> Image.Image:
+    """Open a picture by its content, and refuse by its header alone what is too small or large."""
+    file.seek(0)
+    im = Image.open(file, formats=OPENERS)
+    width, height = im.size
+    kind = im.format or ""
+    limit = MAX_MEGAPIXELS[kind]
+    if min(width, height) < MIN_SIDE:
+        raise Refused("small", width=width, height=height, limit=MIN_SIDE)
+    if width * height > limit * 1_000_000:
+        megapixels = -(-width * height // 1_000_000)
+        raise Refused("large", format=NAMES.get(kind, kind), megapixels=megapixels, limit=limit)
+    if kind in ("JPEG", "MPO") and count_scans(file) > MAX_SCANS:
+        raise Refused("scans", limit=MAX_SCANS)
+    return im
+
+
+def count_scans(file: BinaryIO) -> int:
+    """Return how many scans a JPEG has (ITU T.81, annex B), or any number up to the limit."""
+    position = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(position)
+    # Nearly always this quick count of all that looks like a start of scan settles it. A video or
+    # a second picture behind the first one (motion photo, MPO) has look-alikes: walk the markers.
+    if (scans := data.count(b"\xff\xda")) <= MAX_SCANS:
+        return scans
+    scans = at = 0
+    while marker := MARKER.search(data, at):
+        kind = marker[0][-1]
+        if kind == 0xD9:  # end of image
+            break
+        scans += kind == 0xDA
+        at = marker.end()
+        if kind not in (0x01, 0xD8):  # all others have a length of their own
+            at += int.from_bytes(data[at : at + 2], "big")
+    return scans
+
+
+def load(im: Image.Image, crop: Crop) -> int:
+    """Decode, a JPEG as small as its codec can while it stays good; return how much smaller."""
+    _, _, side = crop.square(*im.size)
+    scale = 1
+    if im.format in ("JPEG", "MPO"):
+        # 1.4 source pixels for each of the target: with less, the downscale turns soft.
+        scale = next((s for s in (8, 4, 2) if side / s >= 1.4 * SIZES[0]), 1)
+        im.draft(None, (im.width // scale, im.height // scale))
+    im.load()
+    return scale
+
+
+def end_jpeg(im: Image.Image, file: BinaryIO) -> Image.Image:
+    """Open a baseline JPEG that broke off once more, with the missing end-of-image marker."""
+    if im.format not in ("JPEG", "MPO") or "progressive" in im.info:
+        raise Refused("broken")
+    file.seek(0)
+    return look(BytesIO(file.read() + b"\xff\xd9"))
+
+
+def refuse_half(im: Image.Image) -> None:
+    """Refuse a picture whose last rows are missing: the decoder fills them with one flat colour."""
+    flat = Image.new(im.mode, im.size, im.getpixel((im.width - 1, im.height - 1)))
+    changing = ImageChops.difference(im, flat).getbbox()
+    if changing is None or changing[3] < 0.95 * im.height:
+        raise Refused("broken")
+
+
+def read_exif(exif: bytes) -> dict[int, int]:
+    """Return the tags of an EXIF block with their first value where it is a short or long integer.
+
+    Reads twelve bytes a tag and never what a tag points to, which Pillow's reader does: tags that
+    all point to the same 60 kB make 300 MB. A broken block has the tags up to where it breaks.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = ">" if exif[:2] == b"MM" else "<"
+    tags: dict[int, int] = {}
+    try:
+        (at,) = struct.unpack_from(order + "L", exif, 4)
+        for pointer in (None, EXIF_DIRECTORY, GPS_DIRECTORY):
+            if pointer:
+                at = tags.get(pointer, len(exif))
+            (count,) = struct.unpack_from(order + "H", exif, at)
+            for entry in range(at + 2, at + 2 + 12 * count, 12):
+                tag, kind = struct.unpack_from(order + "HH", exif, entry)
+                value = struct.unpack_from(order + ("H" if kind == 3 else "L"), exif, entry + 8)[0]
+                tags.setdefault(tag, value)
+    except struct.error:
+        pass
+    return tags
+
+
+def find_stored_corner(
+    orientation: int, size: tuple[int, int], x: int, y: int, side: int
+) -> tuple[int, int]:
+    """Return where the top left of an upright square lies in the picture as it is stored."""
+    left, top = (y, x) if orientation in (5, 6, 7, 8) else (x, y)
+    if orientation in (2, 3, 7, 8):
+        left = size[0] - left - side
+    if orientation in (3, 4, 6, 7):
+        top = size[1] - top - side
+    return left, top
+
+
+def shrink(im: Image.Image, box: tuple[float, float, float, float], side: int) -> Image.Image:
+    """Return the box of a picture as a square of `side` pixels, in a mode fit for its profile."""
+    transparent = im.has_transparency_data
+    if transparent or im.mode in ("1", "P"):
+        # On palettes and bits, resize falls to nearest neighbour without a word; and transparent
+        # pixels have a colour of their own, which must not bleed: premultiply.
+        left, top, right, bottom = map(int, box)
+        im = im.crop((left, top, right, bottom))
+        im = im.convert("RGBA").convert("RGBa") if transparent else im.convert("RGB")
+        box = (0, 0, *im.size)
+    if im.mode.startswith("I"):
+        # 16 bits of grey: no reducing, and converted to 8 bits they would all turn white.
+        return (
+            im.resize((side, side), Resampling.LANCZOS, box).point(lambda v: v / 257).convert("L")
+        )
+    im = im.resize((side, side), Resampling.LANCZOS, box, reducing_gap=2)
+    return im.convert("RGBA") if transparent else im
+
+
+@lru_cache(maxsize=8)  # Making a transform takes as long as using it, and phones share profiles.
+def build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the conversion from a profile to sRGB; None where the profile is broken or unfit."""
+    try:
+        return ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(BytesIO(profile)),
+            SRGB,
+            mode,
+            "RGBA" if mode == "RGBA" else "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def convert_to_srgb(im: Image.Image, profile: bytes) -> Image.Image:
+    """Return the picture in RGB, or RGBA where something shines through, without any metadata."""
+    transform = build_transform(profile, im.mode) if 0 < len(profile) < MAX_PROFILE_BYTES else None
+    if transform:
+        im = transform.apply(im)
+    if im.mode != "RGBA" or im.getchannel("A").getextrema() == (255, 255):
+        im = im.convert("RGB")
+    im.info = {}  # The savers would copy profile and comment from here.
+    return im
+
+
+def list_traces(im: Image.Image, exif: dict[int, int]) -> Iterator[str]:
+    """Yield the kinds of things the source tells beside the picture: never what it tells."""
+    xmp = im.info.get("xmp") or im.info.get("XML:com.adobe.xmp") or b""
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    for kind, (tags, words) in TRACES.items():
+        in_comment = kind == "comment" and "comment" in im.info
+        if not tags.isdisjoint(exif) or re.search(words, xmp) or in_comment:
+            yield kind
+
+
+def encode(im: Image.Image) -> dict[str, bytes]:
+    """Return the files of an avatar by name ending: each size, and the JPEG for link previews."""
+    files = {}
+    for size in SIZES:
+        side = min(size, im.width)
+        if side < im.width:  # each size from the one above it: a quarter of the pixels
+            im = im.resize((side, side), Resampling.LANCZOS, reducing_gap=2)
+        files[f"{size}.webp"] = save(im, "WEBP", quality=80, method=4)
+        if size == LINK_PREVIEW_SIZE:
+            files[f"{size}.jpg"] = save(flatten(im), "JPEG", quality=85)
+    return files
+
+
+def flatten(im: Image.Image) -> Image.Image:
+    """Return the picture on white where it is transparent."""
+    if im.mode != "RGBA":
+        return im
+    white = Image.new("RGB", im.size, "white")
+    white.paste(im, mask=im.getchannel("A"))
+    return white
+
+
+def save(im: Image.Image, kind: str, **options: int) -> bytes:
+    """Return the bytes of a picture in a format."""
+    file = BytesIO()
+    im.save(file, kind, **options)
+    return file.getvalue()

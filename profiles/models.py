@@ -1,0 +1,176 @@
+"""What is remembered of people, and who may see it."""
+
+from collections.abc import Collection
+from typing import Any, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.core.validators import RegexValidator, URLValidator
+from django.db import models, transaction
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from .fields import AvatarField
+from .search import fold
+
+
+class UsernameField(models.CharField):
+    """A user name: typed in any case, stored and looked for in lower case."""
+
+    def to_python(self, value: Any) -> Any:
+        value = super().to_python(value)
+        return value.lower() if isinstance(value, str) else value
+
+    def get_prep_value(self, value: Any) -> Any:
+        return self.to_python(super().get_prep_value(value))
+
+
+class User(AbstractUser):
+    """An account. Its e-mail address is empty until the link that was sent there is followed."""
+
+    first_name = None  # type: ignore[assignment]  # People have one free display name instead.
+    last_name = None  # type: ignore[assignment]
+    username = UsernameField(
+        _("user name"),
+        max_length=30,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[a-z0-9][a-z0-9_-]{2,29}\Z",
+                _(
+                    "Use 3 to 30 of the letters a to z, digits, hyphens and underscores. "
+                    "Start with a letter or a digit."
+                ),
+            )
+        ],
+        error_messages={"unique": _("This user name is taken. Choose another.")},
+    )
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined]  # The stubs lack it.
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=~models.Q(email=""),
+                name="email_is_unique",
+                violation_error_message=_("This address belongs to another account."),
+            ),
+        ]
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        return super().normalize_username(username).lower()
+
+    def get_full_name(self) -> str:
+        return self.username
+
+    get_short_name = get_full_name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the account; make the profile of a new one."""
+        adding = self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if adding:
+                Profile.objects.create(user=self)
+
+
+class ProfileQuerySet(models.QuerySet["Profile"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return the profiles that a visitor may see: the one rule for pages, search and bytes."""
+        visible = models.Q(visibility=Profile.Visibility.PUBLIC)
+        if user.is_authenticated:
+            visible |= models.Q(visibility=Profile.Visibility.MEMBERS) | models.Q(user=user.pk)
+        return self.filter(visible, user__is_active=True)
+
+
+class Profile(models.Model):
+    """A person, as others see them."""
+
+    class Visibility(models.TextChoices):
+        PUBLIC = "public", _("Everyone")
+        MEMBERS = "members", _("Members, who have signed in")
+        PRIVATE = "private", _("Only me")
+
+    # Written by `avatar.replace` alone, under a lock: a name and the prefix it lies under.
+    GUARDED = frozenset({"avatar", "visibility"})
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")
+    display_name = models.CharField(_("name"), max_length=60, blank=True)
+    bio = models.TextField(_("about you"), max_length=600, blank=True)
+    location = models.CharField(_("place"), max_length=60, blank=True)
+    website = models.URLField(
+        _("website"), blank=True, validators=[URLValidator(schemes=["http", "https"])]
+    )
+    visibility = models.CharField(
+        _("who can see you"), max_length=7, choices=Visibility, default=Visibility.MEMBERS
+    )
+    avatar = AvatarField(_("picture"), upload_to="avatars/", blank=True, db_index=True)
+    description = models.CharField(_("description of the picture"), max_length=250, blank=True)
+    # What the search looks in: letters of any case and accent are found by plain ones.
+    folded_name = models.TextField(editable=False)
+
+    objects = ProfileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
+
+    def __str__(self) -> str:
+        return self.display_name or self.user.username
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        instance = super().from_db(db, field_names, values)
+        instance._remember()
+        return instance
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._remember()
+
+    def _remember(self) -> None:
+        self._stored = {name: str(self.__dict__.get(name, "")) for name in self.GUARDED}
+        self._stored["description"] = self.__dict__.get("description", "")
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the profile; a changed avatar or visibility goes through `avatar.replace`.
+
+        So a copy that was read before somebody's upload never puts the old name back. Raises
+        `ValidationError` for an assigned picture that is not taken.
+        """
+        self.folded_name = fold(self.display_name)
+        if self._state.adding:
+            made = self.avatar.make() if self.avatar.is_pending else None
+            self.avatar = ""
+            super().save(*args, **kwargs)
+            if made:
+                self.avatar.replace(made)
+        else:
+            columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            update_fields = kwargs.pop("update_fields", None)
+            columns &= set(columns if update_fields is None else update_fields)
+            if changes := self._find_guarded_changes(columns):
+                self.avatar.replace(**changes)
+            super().save(*args, update_fields=columns - self.GUARDED, **kwargs)
+        self._remember()
+
+    def _find_guarded_changes(self, columns: Collection[str]) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
+        if "visibility" in columns and self.visibility != self._stored["visibility"]:
+            changes["visibility"] = self.visibility
+        if "avatar" in columns and self.avatar.is_pending:
+            changes["avatar"] = self.avatar.make()
+        elif "avatar" in columns and self._stored["avatar"] and not self.avatar:
+            changes["avatar"] = None
+        if "avatar" in changes and self.description == self._stored["description"]:
+            self.description = changes["description"] = ""  # It described the old picture.
+        return changes
+
+    def get_absolute_url(self) -> str:
+        return reverse("profiles:detail", kwargs={"username": self.user.username})
+
+    @property
+    def is_public(self) -> bool:
+        """Whether people who have not signed in may see the profile; decides the avatar's place."""
+        return self.visibility == self.Visibility.PUBLIC

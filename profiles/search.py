@@ -1,0 +1,74 @@
+"""Find people by any part of their names, and turn the pages of a list."""
+
+import unicodedata
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from .models import Profile, ProfileQuerySet
+
+PAGE_SIZE = 24
+
+
+def fold(text: str) -> str:
+    """Return the text without case and accents, as it is stored and looked for."""
+    plain = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
+    return "".join(character for character in plain if not unicodedata.combining(character))
+
+
+def search(profiles: "ProfileQuerySet", query: str) -> "ProfileQuerySet":
+    """Return the profiles that have every word of the query in the user name or the name."""
+    for word in fold(query).split():
+        profiles = profiles.filter(Q(user__username__contains=word) | Q(folded_name__contains=word))
+    return profiles
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of people, newest first, with the cursors of its neighbours."""
+
+    people: "list[Profile]"
+    before: str = ""
+    after: str = ""
+
+
+def encode_cursor(pk: int) -> str:
+    """Return a cursor, whose meaning is our own, for the place of a row."""
+    return urlsafe_b64encode(pk.to_bytes(8)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> int | None:
+    """Return the row that a cursor stands for; None for one that we did not make."""
+    try:
+        pk = int.from_bytes(urlsafe_b64decode(cursor + "="))
+    except ValueError:
+        return None
+    return pk if cursor and pk < 2**63 else None
+
+
+def paginate(profiles: "ProfileQuerySet", after: str = "", before: str = "") -> Page:
+    """Return the page after or before a cursor; the first page for none or a bad one.
+
+    By key, not by offset: page a thousand costs what page one does, and nobody is shown twice
+    while others join.
+    """
+    newer_than, older_than = decode_cursor(before), decode_cursor(after)
+    if newer_than is not None:
+        rows = list(profiles.filter(pk__gt=newer_than).order_by("pk")[: PAGE_SIZE + 1])
+        people = rows[:PAGE_SIZE][::-1]
+        has_newer, has_older = len(rows) > PAGE_SIZE, True
+    else:
+        older = profiles if older_than is None else profiles.filter(pk__lt=older_than)
+        rows = list(older.order_by("-pk")[: PAGE_SIZE + 1])
+        people = rows[:PAGE_SIZE]
+        has_newer, has_older = older_than is not None, len(rows) > PAGE_SIZE
+    if not people:
+        return Page([])
+    return Page(
+        people,
+        before=encode_cursor(people[0].pk) if has_newer else "",
+        after=encode_cursor(people[-1].pk) if has_older else "",
+    )

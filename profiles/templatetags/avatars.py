@@ -1,0 +1,56 @@
+"""Show a person's avatar."""
+
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext as _
+
+from ..images import SIZES
+from ..models import Profile
+
+register = template.Library()
+HUES = 12
+
+
+@register.inclusion_tag("includes/avatar.html")
+def avatar(
+    profile: Profile, size: int = 96, described: bool = False, lazy: bool = True
+) -> dict[str, Any]:
+    """Show an avatar `size` CSS pixels wide; initials, drawn in the page, where there is none.
+
+    Beside a name it says nothing new, and its `alt` is empty. Where it stands for itself, it is
+    `described`. `lazy=False` is for pictures that are in sight at once.
+    """
+    sources = [(profile.avatar.url_for(f"{width}.webp"), width) for width in reversed(SIZES)]
+    fitting = [url for url, width in sources if width >= size] or [sources[-1][0]]
+    text = (
+        (profile.description or _("Picture of %(name)s") % {"name": profile}) if described else ""
+    )
+    return {
+        "profile": profile,
+        "size": size,
+        "src": fitting[0],
+        "srcset": ", ".join(f"{url} {width}w" for url, width in sources),
+        "alt": text,
+        "lazy": lazy,
+        "initials": get_initials(str(profile)),
+        "hue": profile.user_id % HUES,
+    }
+
+
+def get_initials(name: str) -> str:
+    """Return the first letters of the first and the last word of a name."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    return "".join(word[0].upper()[0] for word in ([words[0], words[-1]] if words[1:] else words))
+
+
+@register.filter
+def megabytes(size: int) -> float:
+    """Return a number of bytes in millions, for `floatformat`."""
+    return size / 1_000_000
+
+
+@register.filter
+def kilobytes(size: int) -> float:
+    """Return a number of bytes in thousands, for `floatformat`."""
+    return size / 1_000

@@ -1,0 +1,132 @@
+"""The conversations about people and their pictures."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from .forms import AvatarForm, ProfileForm, WelcomeForm
+from .models import Profile, User
+from .search import paginate, search
+
+
+class MemberRequest(HttpRequest):
+    """A request from somebody who has signed in."""
+
+    user: User
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Say what the site is, with the newest people who have a picture."""
+    people = Profile.objects.visible_to(request.user).select_related("user")
+    newest = people.exclude(avatar="").order_by("-pk")[:12]
+    return render(request, "home.html", {"newest": newest})
+
+
+@require_safe
+def how_it_works(request: HttpRequest) -> HttpResponse:
+    """Teach the two kinds of file with the site's own."""
+    public = Profile.objects.filter(visibility=Profile.Visibility.PUBLIC, user__is_active=True)
+    example = public.exclude(avatar="").order_by("-pk").first()
+    return render(request, "how_it_works.html", {"example": example})
+
+
+@require_safe
+def profile_list(request: HttpRequest) -> HttpResponse:
+    """Browse people, newest first, or search for some."""
+    query = request.GET.get("q", "").strip()[:100]
+    people = search(Profile.objects.visible_to(request.user).select_related("user"), query)
+    page = paginate(people, request.GET.get("after", ""), request.GET.get("before", ""))
+    return render(request, "profiles/list.html", {"page": page, "query": query})
+
+
+@require_safe
+def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
+    """Show a person, to those who may see them."""
+    people = Profile.objects.visible_to(request.user).select_related("user")
+    profile = get_object_or_404(people, user__username=username)
+    is_owner = profile.user == request.user
+    receipt = request.session.pop("receipt", None) if is_owner else None
+    context = {"profile": profile, "is_owner": is_owner, "receipt": receipt}
+    return render(request, "profiles/detail.html", context)
+
+
+@login_required
+def own_profile(request: MemberRequest) -> HttpResponse:
+    """Go to one's own page."""
+    return redirect(request.user.profile)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile_edit(request: MemberRequest) -> HttpResponse:
+    """Change what one's profile says; a new member is asked for the least of it first."""
+    welcome = "welcome" in request.GET
+    form_class = WelcomeForm if welcome else ProfileForm
+    # Of its own: a form changes its profile even where it then finds a mistake.
+    form = form_class(
+        request.POST if request.method == "POST" else None,
+        instance=Profile.objects.get(user=request.user),
+    )
+    if form.is_valid():
+        form.save()
+        if welcome:
+            return redirect(reverse("profiles:avatar") + "?welcome")
+        messages.success(request, _("Saved."))
+        return redirect(request.user.profile)
+    context = {"form": form, "profile": request.user.profile, "welcome": welcome}
+    return render(request, "profiles/edit.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def avatar_edit(request: MemberRequest) -> HttpResponse:
+    """Put up a picture, or change its description."""
+    profile = request.user.profile
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = AvatarForm(*sent, profile=profile)
+    if form.is_valid():
+        return answer_saved(request, form.save())
+    if sent and wants_json(request):
+        response: HttpResponse = JsonResponse({"errors": form.errors}, status=form.status_code)
+    else:
+        context = {"form": form, "profile": profile, "welcome": "welcome" in request.GET}
+        response = render(request, "profiles/avatar.html", context, status=form.status_code)
+    if response.status_code == 503:
+        response["Retry-After"] = "60"
+    return response
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether a script asks, which prefers JSON to a page."""
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def answer_saved(request: MemberRequest, receipt: dict[str, Any] | None) -> HttpResponse:
+    """Answer an upload: with what was done to it, or with the page that says so."""
+    profile = request.user.profile
+    if wants_json(request):
+        return JsonResponse({"url": profile.avatar.url, "receipt": receipt}, status=201)
+    if receipt:
+        request.session["receipt"] = receipt
+    else:
+        messages.success(request, _("Saved."))
+    return redirect(profile)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def avatar_delete(request: MemberRequest) -> HttpResponse:
+    """Ask whether to remove one's picture, and do it."""
+    profile = request.user.profile
+    if request.method != "POST":
+        return render(request, "profiles/avatar_delete.html", {"profile": profile})
+    profile.avatar.replace(None, description="")
+    messages.success(request, _("Your picture is removed."))
+    return redirect(profile)
