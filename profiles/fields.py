@@ -156,24 +156,33 @@ class AvatarFieldFile(ImageFieldFile):
         if save:
             self.instance.save()
 
-    def replace(self, avatar: images.Avatar | Keep | None = KEEP, **changes: Any) -> None:
+    def replace(
+        self,
+        avatar: images.Avatar | Keep | None = KEEP,
+        *,
+        only_if: str | None = None,
+        **changes: Any,
+    ) -> None:
         """Put an avatar, or none, in the place of the old one; change other columns with it.
 
         The one way in which the column is ever written. Files are written first and deleted last,
         so that the row never names a missing file, whatever breaks in between. `changes` may
         decide who sees the avatar: then its files move to the other prefix, under a fresh name.
+        `only_if` names the avatar to replace: another that has come instead stays.
         """
-        while not self._try_replace(avatar, changes):
+        while not self._try_replace(avatar, only_if, changes):
             pass  # The row changed while the files were being written: start over.
 
     # Django's mark for what a template must not call.
     save.alters_data = delete.alters_data = replace.alters_data = True  # type: ignore[attr-defined]
 
-    def _try_replace(self, avatar: images.Avatar | Keep | None, changes: dict[str, Any]) -> bool:
+    def _try_replace(
+        self, avatar: images.Avatar | Keep | None, only_if: str | None, changes: dict[str, Any]
+    ) -> bool:
         column = self.field.name
         rows = type(self.instance)._base_manager.using(router.db_for_write(type(self.instance)))
         row = rows.get(pk=self.instance.pk)
-        seen = row.serializable_value(column)
+        seen = str(getattr(row, column))
         prefix = self.field.get_prefix(row, changes)
         name, written = seen, ""
         if avatar is not KEEP or not seen.startswith(prefix):
@@ -182,7 +191,7 @@ class AvatarFieldFile(ImageFieldFile):
         try:
             with transaction.atomic(using=rows.db):
                 row = rows.select_for_update().get(pk=row.pk)
-                old = row.serializable_value(column)
+                old = str(getattr(row, column))
                 if self.field.get_prefix(row, changes) != prefix or (
                     avatar is KEEP and old != seen
                 ):
@@ -238,8 +247,8 @@ class AvatarField(models.ImageField):
             models.signals.post_delete.connect(self._delete_files, sender=cls)
 
     def _delete_files(self, instance: models.Model, using: str, **kwargs: Any) -> None:
-        name = instance.serializable_value(self.attname)
-        transaction.on_commit(partial(delete_files, str(name or "")), using=using)
+        name = str(getattr(instance, self.attname))
+        transaction.on_commit(partial(delete_files, name), using=using)
 
     def formfield(self, *args: Any, **kwargs: Any) -> Any:
         return super().formfield(

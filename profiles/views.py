@@ -54,6 +54,7 @@ def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
     is_owner = profile.user == request.user
     receipt = request.session.pop("receipt", None) if is_owner else None
     context = {"profile": profile, "is_owner": is_owner, "receipt": receipt}
+    context["preview"] = request.build_absolute_uri(profile.avatar.url_for("256.jpg"))
     return render(request, "profiles/detail.html", context)
 
 

@@ -45,12 +45,14 @@ def get_initials(name: str) -> str:
 
 
 @register.filter
-def megabytes(size: int) -> float:
-    """Return a number of bytes in millions, for `floatformat`."""
-    return size / 1_000_000
-
-
-@register.filter
-def kilobytes(size: int) -> float:
-    """Return a number of bytes in thousands, for `floatformat`."""
-    return size / 1_000
+def trace_name(kind: str) -> str:
+    """Return in words what kind of trace was thrown away."""
+    names = {
+        "place": _("the place"),
+        "camera": _("the camera"),
+        "date": _("the date"),
+        "author": _("the author"),
+        "edits": _("the program it was edited with"),
+        "comment": _("a comment"),
+    }
+    return names.get(kind, kind)
