@@ -66,11 +66,14 @@ def read_token(token: str) -> dict[str, str]:
 class SignupForm(UserCreationForm):
     """Makes an account whose address is still to be confirmed."""
 
-    email = forms.EmailField(label=gettext_lazy("E-mail"))
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail"), widget=forms.EmailInput({"autocomplete": "email"})
+    )
 
     class Meta:
         model = User
         fields = ["username"]
+        widgets = {"username": forms.TextInput({"autocomplete": "username"})}
         help_texts = {
             "username": gettext_lazy(
                 "Part of the address of your page. Letters a to z, digits, hyphens, underscores."

@@ -118,8 +118,8 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop()) -> Avatar:
         if orientation in TURNS:
             picture = picture.transpose(TURNS[orientation])
         picture = convert_to_srgb(picture, im.info.get("icc_profile") or b"")
-        removed = tuple(list_traces(im, exif))
-        return Avatar(encode(picture), im.format or "", width, height, side, removed)
+        kind, removed = im.format or "", tuple(list_traces(im, exif))
+        return Avatar(encode(picture), NAMES.get(kind, kind), width, height, side, removed)
 
 
 @contextmanager

@@ -1,0 +1,83 @@
+"""The settings, the cast and the pictures of the tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.base import ContentFile
+from django.test import Client
+
+from profiles.models import Profile, User
+
+from .pictures import draw_jpeg
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In CI, where everything is installed, a test that is skipped has failed."""
+    if report.skipped and os.environ.get("LIKENESS_NO_SKIP"):
+        report.outcome = "failed"
+
+
+@pytest.fixture(autouse=True)
+def site(settings: LazySettings, tmp_path: Path) -> None:
+    """A media folder of each test's own, quick passwords, and no manifest of static files."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.STATIC_ROOT = tmp_path / "staticfiles"
+    settings.STATIC_ROOT.mkdir()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    """A member with a public picture."""
+    return make_person("ada", "Ada Lovelace", Profile.Visibility.PUBLIC)
+
+
+@pytest.fixture
+def grace(db: None) -> User:
+    """A member whom members see."""
+    return make_person("grace", "Grace Hopper", Profile.Visibility.MEMBERS)
+
+
+@pytest.fixture
+def linus(db: None) -> User:
+    """A member whom nobody else sees."""
+    return make_person("linus", "Linus Torvalds", Profile.Visibility.PRIVATE)
+
+
+def make_person(username: str, name: str, visibility: str) -> User:
+    """Make a member with a picture, whose password is "pass phrase"."""
+    user = User.objects.create_user(username, f"{username}@example.org", "pass phrase")
+    user.profile.display_name = name
+    user.profile.visibility = visibility
+    user.profile.avatar.save("photo.jpg", ContentFile(draw_jpeg()))
+    return User.objects.get(pk=user.pk)
+
+
+@pytest.fixture
+def as_ada(ada: User) -> Client:
+    """A browser in which Ada has signed in."""
+    return sign_in(ada)
+
+
+@pytest.fixture
+def as_grace(grace: User) -> Client:
+    """A browser in which Grace has signed in."""
+    return sign_in(grace)
+
+
+def sign_in(user: User) -> Client:
+    """Return a browser in which somebody has signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def list_media(settings: LazySettings) -> list[str]:
+    """Return the names of all files in the media folder."""
+    root = Path(settings.MEDIA_ROOT)
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
