@@ -46,7 +46,7 @@ def grace(db: None) -> User:
 @pytest.fixture
 def linus(db: None) -> User:
     """A member whom nobody else sees."""
-    return make_person("linus", "Linus Torvalds", Profile.Visibility.PRIVATE)
+    return make_person("linus", "Linus Pauling", Profile.Visibility.PRIVATE)
 
 
 def make_person(username: str, name: str, visibility: str) -> User:
