@@ -68,11 +68,8 @@ def request_id(get_response: GetResponse) -> GetResponse:
         given = request.headers.get("X-Request-ID", "")
         number = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
         request.id = number  # type: ignore[attr-defined]
-        token = _request_id.set(number)
-        try:
-            response = get_response(request)
-        finally:
-            _request_id.reset(token)
+        _request_id.set(number)  # Not reset: Django logs a 404 after the last middleware.
+        response = get_response(request)
         response["X-Request-ID"] = number
         return response
 

@@ -78,13 +78,14 @@ def list_names(name: str) -> list[str]:
 
 def read_files(name: str) -> dict[str, bytes]:
     """Return the bytes of an avatar's files by name ending; none where a file is missing."""
+    files = {}
     try:
-        return {
-            ending: get_storage(name).open(file_name).read()
-            for ending, file_name in zip(ENDINGS, list_names(name), strict=bool(name))
-        }
+        for file_name in list_names(name):
+            with get_storage(name).open(file_name) as file:
+                files[file_name.rpartition("-")[2]] = file.read()
     except FileNotFoundError:
         return {}
+    return files
 
 
 def write_files(files: dict[str, bytes], prefix: str) -> str:
@@ -192,13 +193,15 @@ class AvatarFieldFile(ImageFieldFile):
             with transaction.atomic(using=rows.db):
                 row = rows.select_for_update().get(pk=row.pk)
                 old = str(getattr(row, column))
-                if self.field.get_prefix(row, changes) != prefix or (
-                    avatar is KEEP and old != seen
-                ):
+                if only_if not in (None, old):
+                    return True
+                if self.field.get_prefix(row, changes) != prefix:
+                    return False
+                if avatar is KEEP and old != seen:
                     return False
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
-                    transaction.on_commit(partial(delete_files, old), using=rows.db)
+                    transaction.on_commit(partial(delete_files, old), rows.db, robust=True)
                 written = ""  # Should COMMIT itself break, nobody knows whether they are in use.
         finally:
             delete_files(written)
@@ -248,7 +251,7 @@ class AvatarField(models.ImageField):
 
     def _delete_files(self, instance: models.Model, using: str, **kwargs: Any) -> None:
         name = str(getattr(instance, self.attname))
-        transaction.on_commit(partial(delete_files, name), using=using)
+        transaction.on_commit(partial(delete_files, name), using, robust=True)
 
     def formfield(self, *args: Any, **kwargs: Any) -> Any:
         return super().formfield(

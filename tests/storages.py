@@ -1,0 +1,35 @@
+"""Storages that fail as disks and buckets do."""
+
+from typing import ClassVar
+
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage
+
+from profiles.models import Profile
+
+
+class FullStorage(FileSystemStorage):
+    """A disk that is full after two files."""
+
+    def save(self, name: str | None, content: File, max_length: int | None = None) -> str:
+        if str(name).endswith("128.webp"):
+            raise OSError("No space left on device")
+        return super().save(name, content, max_length)
+
+
+class RenamingStorage(FileSystemStorage):
+    """A storage that believes every name to be taken."""
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name.replace("-", "_")
+
+
+class SlowStorage(FileSystemStorage):
+    """A storage so slow that the owner changes the visibility while a picture is written."""
+
+    meanwhile: ClassVar[list[str]] = []
+
+    def save(self, name: str | None, content: File, max_length: int | None = None) -> str:
+        if self.meanwhile:
+            Profile.objects.update(visibility=self.meanwhile.pop())
+        return super().save(name, content, max_length)
