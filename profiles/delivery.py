@@ -47,7 +47,9 @@ def send(request: HttpRequest, name: str) -> HttpResponseBase:
         file = get_storage(name).open(name)
     except FileNotFoundError as error:
         raise Http404 from error
-    etag = f'"{name.rpartition("/")[2]}"'  # The name stands for the content.
-    response = get_conditional_response(request, etag=etag) or FileResponse(file)
-    response["ETag"] = etag
-    return response
+    response = FileResponse(file)
+    response["ETag"] = etag = f'"{name.rpartition("/")[2]}"'  # The name stands for the content.
+    answer = get_conditional_response(request, etag=etag, response=response)
+    if answer is not response:
+        response.close()
+    return answer

@@ -1,8 +1,7 @@
 """Storages that fail as disks and buckets do."""
 
-from typing import ClassVar
+from typing import IO, Any, ClassVar
 
-from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
 from profiles.models import Profile
@@ -11,7 +10,7 @@ from profiles.models import Profile
 class FullStorage(FileSystemStorage):
     """A disk that is full after two files."""
 
-    def save(self, name: str | None, content: File, max_length: int | None = None) -> str:
+    def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
         if str(name).endswith("128.webp"):
             raise OSError("No space left on device")
         return super().save(name, content, max_length)
@@ -29,7 +28,7 @@ class SlowStorage(FileSystemStorage):
 
     meanwhile: ClassVar[list[str]] = []
 
-    def save(self, name: str | None, content: File, max_length: int | None = None) -> str:
+    def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
         if self.meanwhile:
             Profile.objects.update(visibility=self.meanwhile.pop())
         return super().save(name, content, max_length)

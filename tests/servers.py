@@ -1,0 +1,79 @@
+"""The site as its users run it: in a process of its own, reached over HTTP."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def find_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def make_environment(folder: Path, **variables: str) -> dict[str, str]:
+    """Return an environment whose database, media and static files lie in a folder."""
+    return os.environ | {
+        "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+        "MEDIA_ROOT": str(folder / "media"),
+        "STATIC_ROOT": str(folder / "staticfiles"),
+        "EMAIL_URL": "consolemail://",
+        **variables,
+    }
+
+
+def manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of manage.py to its end."""
+    command = [sys.executable, "-W", "error", "manage.py", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@contextmanager
+def serve(environment: dict[str, str], *command: str) -> Iterator[int]:
+    """Run a server until the block ends; give the port it listens on."""
+    port = find_port()
+    arguments = [argument.format(port=port) for argument in command]
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment | {"PORT": str(port)}
+    )
+    try:
+        wait_for(process, port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server answers; fail when it ends before."""
+    for _ in range(300):
+        try:
+            if get(port, "/healthz").status == 200:
+                return
+        except OSError:
+            pass
+        assert process.poll() is None, "The server ended."
+        time.sleep(0.1)
+    raise AssertionError("The server does not answer.")
+
+
+def get(port: int, path: str, **headers: str) -> HTTPResponse:
+    """Ask for a path as it is written, without tidying it; its body is read into `body`."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request("GET", path, headers=names)
+    response = connection.getresponse()
+    response.body = response.read()  # type: ignore[attr-defined]
+    connection.close()
+    return response

@@ -1,0 +1,96 @@
+"""The site as it runs: `runserver` from the source, gunicorn from what was collected."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .servers import get, make_environment, manage, serve
+from .test_delivery import TWISTED
+
+GUNICORN = ("-m", "gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi")
+RUNSERVER = ("manage.py", "runserver", "--noreload", "127.0.0.1:{port}")
+ADD_PRIVATE = """
+from django.core.files.base import ContentFile
+from profiles.models import User
+from tests.pictures import draw_jpeg
+profile = User.objects.create_user("linus").profile
+profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
+print(profile.avatar.name)
+"""
+
+
+@pytest.fixture(scope="module", params=["production", "development"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A running site with a public and a members-only picture: its port, mode, protected name."""
+    folder = tmp_path_factory.mktemp(request.param)
+    developing = request.param == "development"
+    environment = make_environment(folder, **({"DJANGO_DEBUG": "on"} if developing else {}))
+    for command in (["migrate"], ["demo", "--profiles", "2"]):
+        assert manage(environment, *command).returncode == 0
+    if not developing:
+        assert manage(environment, "collectstatic", "--noinput").returncode == 0
+    name = manage(environment, "shell", "--no-imports", "-c", ADD_PRIVATE).stdout.strip()
+    with serve(environment, *(RUNSERVER if developing else GUNICORN)) as port:
+        yield port, developing, name.removeprefix("protected/")
+
+
+def find(port: int, pattern: str) -> str:
+    page = get(port, "/profiles/demo-00001/").body.decode()
+    return re.search(pattern, page)[0]
+
+
+def test_a_page_names_a_stylesheet_that_is_there(site: tuple[int, bool, str]) -> None:
+    port, developing, _ = site
+    url = find(port, r"/static/css/site[^\"]*")
+    response = get(port, url, Accept_Encoding="br")
+    assert response.status == 200
+    assert response.getheader("Content-Type", "").startswith("text/css")
+    assert ("immutable" in response.getheader("Cache-Control", "")) != developing
+    assert (response.getheader("Content-Encoding") == "br") != developing
+    assert bool(re.search(r"site\.[0-9a-f]{12}\.css", url)) != developing
+
+
+def test_a_page_shows_a_picture_that_is_there(site: tuple[int, bool, str]) -> None:
+    port, _, _ = site
+    response = get(port, find(port, r"/media/avatars/[^\" ]*-256\.webp"))
+    assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
+    assert response.body.startswith(b"RIFF")
+
+
+@pytest.mark.parametrize("path", ["/media/protected/{}", *TWISTED])
+def test_no_path_leads_a_stranger_to_a_protected_picture(
+    path: str, site: tuple[int, bool, str]
+) -> None:
+    port, _, name = site
+    response = get(port, path.format(name))
+    assert response.status in (301, 400, 404)
+    assert b"RIFF" not in response.body
+
+
+def test_gunicorn_does_not_start_without_a_manifest(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path)
+    with pytest.raises(AssertionError, match="The server ended"), serve(environment, *GUNICORN):
+        pass
+
+
+@pytest.mark.parametrize("command", ["migrate", "collectstatic"])
+def test_a_missing_manifest_does_not_stop_the_commands_that_lead_to_one(
+    command: str, tmp_path: Path
+) -> None:
+    assert manage(make_environment(tmp_path), command, "--noinput").returncode == 0
+
+
+def test_the_site_does_not_start_without_a_secret_key(tmp_path: Path) -> None:
+    result = manage(make_environment(tmp_path, DJANGO_SECRET_KEY=""), "check")
+    assert result.returncode == 1
+    assert "DJANGO_SECRET_KEY is not set" in result.stderr
+
+
+def test_the_database_waits_for_its_lock_and_keeps_readers_going(tmp_path: Path) -> None:
+    code = "from django.db import connection as c; c.ensure_connection(); "
+    code += "print(c.cursor().execute('PRAGMA journal_mode').fetchone()[0], "
+    code += "c.cursor().execute('PRAGMA busy_timeout').fetchone()[0], c.transaction_mode)"
+    result = manage(make_environment(tmp_path), "shell", "--no-imports", "-c", code)
+    assert result.stdout.split() == ["wal", "20000", "IMMEDIATE"], result.stderr
