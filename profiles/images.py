@@ -45,7 +45,8 @@ TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-EXIF_DIRECTORY, GPS_DIRECTORY, GPS_LATITUDE, ORIENTATION = 0x8769, 0x8825, 0x0002, 0x0112
+FIRST_DIRECTORY, EXIF_DIRECTORY, GPS_DIRECTORY = 0, 0x8769, 0x8825
+GPS_LATITUDE, ORIENTATION = 0x0002, 0x0112
 # Which EXIF tags, and which words in XMP, tell what about the person (Exif 2.32; XMP part 2).
 TRACES: dict[str, tuple[set[int], bytes]] = {
     "place": ({GPS_LATITUDE}, rb"GPSLatitude|photoshop:City|Iptc4xmpCore:Location"),
@@ -231,18 +232,16 @@ def read_exif(exif: bytes) -> dict[int, int]:
     exif = exif.removeprefix(b"Exif\0\0")
     order = ">" if exif[:2] == b"MM" else "<"
     tags: dict[int, int] = {}
-    try:
-        (at,) = struct.unpack_from(order + "L", exif, 4)
-        for pointer in (None, EXIF_DIRECTORY, GPS_DIRECTORY):
-            if pointer:
-                at = tags.get(pointer, len(exif))
+    for pointer in (FIRST_DIRECTORY, EXIF_DIRECTORY, GPS_DIRECTORY):
+        try:
+            at = tags[pointer] if pointer else struct.unpack_from(order + "L", exif, 4)[0]
             (count,) = struct.unpack_from(order + "H", exif, at)
             for entry in range(at + 2, at + 2 + 12 * count, 12):
                 tag, kind = struct.unpack_from(order + "HH", exif, entry)
-                value = struct.unpack_from(order + ("H" if kind == 3 else "L"), exif, entry + 8)[0]
+                (value,) = struct.unpack_from(order + ("H" if kind == 3 else "L"), exif, entry + 8)
                 tags.setdefault(tag, value)
-    except struct.error:
-        pass
+        except (KeyError, struct.error):
+            continue
     return tags
 
 

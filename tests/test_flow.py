@@ -1,0 +1,82 @@
+"""One visitor's whole story, from joining to leaving."""
+
+import json
+import re
+from io import BytesIO
+from zipfile import ZipFile
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from .conftest import list_media
+from .pictures import draw_jpeg, make_exif
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_visitor_joins_puts_up_a_picture_and_leaves(
+    client: Client, settings: LazySettings, mailoutbox: list
+) -> None:
+    stranger = Client()
+
+    # Ada joins; who can see her is asked first, then she is shown the way to her picture.
+    account = {"username": "Ada", "email": "ada@example.org"}
+    passwords = {"password1": "engine no 1", "password2": "engine no 1"}
+    page = client.post("/accounts/signup/", account | passwords, follow=True)
+    assert "Who can see you?" in page.content.decode()
+    asked = {"display_name": "Ada Lovelace", "visibility": "members"}
+    page = client.post("/profile/edit/?welcome", asked, follow=True)
+    assert "Skip for now" in page.content.decode()
+
+    # She follows the link in her mail.
+    link = re.search(r"/accounts/confirm/\S+", mailoutbox[0].body)[0]
+    assert "ada@example.org" in client.get(link).content.decode()
+    assert "confirmed" in client.post(link, follow=True).content.decode()
+
+    # A photo from her phone: sideways, and it tells where it was taken.
+    photo = draw_jpeg(800, 600, exif=make_exif(6))
+    upload = SimpleUploadedFile("IMG_1.JPG", photo, "image/jpeg")
+    page = client.post("/profile/avatar/", {"avatar": upload}, follow=True).content.decode()
+    assert "600 × 800 pixels" in page
+    assert "the place, the camera, the date" in page
+    assert "Your picture is up" not in client.get("/profiles/ada/").content.decode()
+
+    # Members see it, the right way up; strangers find nothing of her.
+    url = re.search(r"/media/protected/\S+-512.webp", page)[0]
+    im = Image.open(BytesIO(b"".join(client.get(url)))).convert("RGB")
+    assert im.getpixel((30, 30))[2] > 180  # Blue, which was bottom left, is top left.
+    assert stranger.get(url).status_code == 404
+    assert stranger.get("/profiles/ada/").status_code == 404
+    assert "Ada" not in stranger.get("/profiles/?q=ada").content.decode()
+
+    # She shows herself to everyone: they find her, and her picture under another name.
+    everything = asked | {"visibility": "public", "bio": "Countess", "website": "example.org"}
+    client.post("/profile/edit/", everything)
+    page = stranger.get("/profiles/?q=LOVE").content.decode()
+    assert "Ada Lovelace" in page
+    assert "/media/avatars/" in page
+    assert client.get(url).status_code == 404
+    assert len(list_media(settings)) == 5
+
+    # She takes her data away, and leaves; nothing of her is left.
+    archive = ZipFile(BytesIO(b"".join(client.get("/accounts/export/"))))
+    assert json.loads(archive.read("likeness.json"))["account"]["email"] == "ada@example.org"
+    assert len(archive.namelist()) == 6
+    client.post("/accounts/delete/", {"password": "engine no 1"})
+    assert stranger.get("/profiles/ada/").status_code == 404
+    assert list_media(settings) == []
+    assert client.get("/profile/edit/").status_code == 302
+
+
+def test_one_part_of_the_picture_or_another_is_kept(as_ada: Client) -> None:
+    colours = set()
+    for keep in ("start", "end"):
+        upload = SimpleUploadedFile("wide.jpg", draw_jpeg(900, 300))
+        as_ada.post("/profile/avatar/", {"avatar": upload, "crop_keep": keep})
+        page = as_ada.get("/profiles/ada/").content.decode()
+        url = re.search(r"/media/avatars/\S+-64.webp", page)[0]
+        im = Image.open(BytesIO(b"".join(as_ada.get(url)))).convert("RGB")
+        colours.add("red" if im.getpixel((5, 5))[0] > im.getpixel((5, 5))[1] else "green")
+    assert colours == {"red", "green"}
