@@ -20,7 +20,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 @pytest.fixture(autouse=True)
-def site(settings: LazySettings, tmp_path: Path) -> None:
+def apart(settings: LazySettings, tmp_path: Path) -> None:
     """A media folder of each test's own, quick passwords, and no manifest of static files."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STATIC_ROOT = tmp_path / "staticfiles"

@@ -1,6 +1,7 @@
 """The site as its users run it: in a process of its own, reached over HTTP."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,17 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
+
+GUNICORN = ("-m", "gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi")
+RUNSERVER = ("manage.py", "runserver", "--noreload", "127.0.0.1:{port}")
+
+
+def find(pattern: str, text: str) -> str:
+    """Return the first place in a text that a pattern matches; fail where there is none."""
+    match = re.search(pattern, text)
+    assert match, f"{pattern} is not in: {text}"
+    return match[0]
 
 
 def find_port() -> int:
@@ -59,7 +71,7 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until a server answers; fail when it ends before."""
     for _ in range(300):
         try:
-            if get(port, "/healthz").status == 200:
+            if get(port, "/healthz")[0].status == 200:
                 return
         except OSError:
             pass
@@ -68,12 +80,12 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     raise AssertionError("The server does not answer.")
 
 
-def get(port: int, path: str, **headers: str) -> HTTPResponse:
-    """Ask for a path as it is written, without tidying it; its body is read into `body`."""
+def get(port: int, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
+    """Ask for a path as it is written, without tidying it; return the answer and its body."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("GET", path, headers=names)
     response = connection.getresponse()
-    response.body = response.read()  # type: ignore[attr-defined]
+    body = response.read()
     connection.close()
-    return response
+    return response, body

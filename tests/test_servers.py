@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from .servers import get, make_environment, manage, serve
+from .servers import GUNICORN, RUNSERVER, find, get, make_environment, manage, serve
 from .test_delivery import TWISTED
 
-GUNICORN = ("-m", "gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi")
-RUNSERVER = ("manage.py", "runserver", "--noreload", "127.0.0.1:{port}")
+Site = tuple[int, bool, str]
 ADD_PRIVATE = """
 from django.core.files.base import ContentFile
 from profiles.models import User
@@ -22,7 +21,9 @@ print(profile.avatar.name)
 
 
 @pytest.fixture(scope="module", params=["production", "development"])
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     """A running site with a public and a members-only picture: its port, mode, protected name."""
     folder = tmp_path_factory.mktemp(request.param)
     developing = request.param == "development"
@@ -36,15 +37,11 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield port, developing, name.removeprefix("protected/")
 
 
-def find(port: int, pattern: str) -> str:
-    page = get(port, "/profiles/demo-00001/").body.decode()
-    return re.search(pattern, page)[0]
-
-
-def test_a_page_names_a_stylesheet_that_is_there(site: tuple[int, bool, str]) -> None:
+def test_a_page_names_a_stylesheet_that_is_there(site: Site) -> None:
     port, developing, _ = site
-    url = find(port, r"/static/css/site[^\"]*")
-    response = get(port, url, Accept_Encoding="br")
+    _, page = get(port, "/profiles/demo-00001/")
+    url = find(r"/static/css/site[^\"]*", page.decode())
+    response, _ = get(port, url, Accept_Encoding="br")
     assert response.status == 200
     assert response.getheader("Content-Type", "").startswith("text/css")
     assert ("immutable" in response.getheader("Cache-Control", "")) != developing
@@ -52,21 +49,20 @@ def test_a_page_names_a_stylesheet_that_is_there(site: tuple[int, bool, str]) ->
     assert bool(re.search(r"site\.[0-9a-f]{12}\.css", url)) != developing
 
 
-def test_a_page_shows_a_picture_that_is_there(site: tuple[int, bool, str]) -> None:
+def test_a_page_shows_a_picture_that_is_there(site: Site) -> None:
     port, _, _ = site
-    response = get(port, find(port, r"/media/avatars/[^\" ]*-256\.webp"))
+    _, page = get(port, "/profiles/demo-00001/")
+    response, body = get(port, find(r"/media/avatars/[^\" ]*-256\.webp", page.decode()))
     assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
-    assert response.body.startswith(b"RIFF")
+    assert body.startswith(b"RIFF")
 
 
 @pytest.mark.parametrize("path", ["/media/protected/{}", *TWISTED])
-def test_no_path_leads_a_stranger_to_a_protected_picture(
-    path: str, site: tuple[int, bool, str]
-) -> None:
+def test_no_path_leads_a_stranger_to_a_protected_picture(path: str, site: Site) -> None:
     port, _, name = site
-    response = get(port, path.format(name))
+    response, body = get(port, path.format(name))
     assert response.status in (301, 400, 404)
-    assert b"RIFF" not in response.body
+    assert b"RIFF" not in body
 
 
 def test_gunicorn_does_not_start_without_a_manifest(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+# The site in one image: code and collected static files, owned by root. What visitors make lies on
+# /data. docs/deploying.md says how to run it.
+
+FROM python:3.13-slim AS build
+WORKDIR /app
+# Filled by the pip outside: what serves needs none.
+RUN python -m venv --without-pip /venv
+COPY requirements.txt ./
+RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
+COPY manage.py ./
+COPY config config
+COPY profiles profiles
+COPY static static
+COPY templates templates
+# The key is this step's alone: collecting needs none, but the settings refuse to start without.
+RUN DJANGO_DOTENV= DJANGO_SECRET_KEY=only-to-collect STATIC_ROOT=/app/staticfiles \
+    /venv/bin/python manage.py collectstatic --noinput
+# /app is read-only where it runs: bytecode is written now or never. And others than root read it,
+# whatever the umask was where the source was cloned.
+RUN /venv/bin/python -m compileall -q /app/config /app/profiles \
+    && rm requirements.txt \
+    && chmod -R u=rwX,go=rX /app
+
+FROM python:3.13-slim AS product
+# Fixed, so that files on a volume stay the site's own from one image to the next.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin likeness \
+    && install -d -o likeness -g likeness /data
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    DJANGO_DOTENV= \
+    DATABASE_URL=sqlite:////data/db.sqlite3 \
+    MEDIA_ROOT=/data/media \
+    STATIC_ROOT=/app/staticfiles \
+    HOST=0.0.0.0 \
+    PORT=8000
+USER likeness
+VOLUME /data
+EXPOSE 8000
+# Not by urllib: it would ask a proxy, where one is set for the container.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "\
+import http.client, os, sys; \
+site = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); \
+site.request('GET', '/healthz'); \
+sys.exit(site.getresponse().status != 200)"]
+CMD ["gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi"]
+
+# docker build --target test: the same image with the tests in it.
+FROM product AS test
+USER root
+COPY requirements.txt requirements-dev.txt pyproject.toml ./
+RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-dev.txt
+COPY examples examples
+COPY tests tests
+USER likeness
+CMD ["python", "-m", "pytest", "-p", "no:cacheprovider"]
+
+# What is built when no target is named.
+FROM product

@@ -1,0 +1,77 @@
+# What people do with Likeness, a word each. `make help` lists it.
+#
+# Paths are relative, and what lies in .venv is called by `python -m`: a script in .venv/bin names
+# its folder in its first line, which breaks where that folder has a space in its name.
+
+PYTHON = python3
+PORT = 8000
+ARGS =
+IN_VENV = .venv/bin/python
+PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
+
+.DELETE_ON_ERROR:
+.PHONY: help run test check requirements
+
+help: ## list what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+run: .venv/.requirements .env ## set up what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another)
+	@test -e db.sqlite3 && is_first= || is_first=yes; \
+	$(IN_VENV) manage.py migrate --verbosity 0 && \
+	if [ "$$is_first" ]; then $(IN_VENV) manage.py demo; fi && \
+	echo "Likeness runs on http://127.0.0.1:$(PORT)" && \
+	exec $(IN_VENV) manage.py runserver 127.0.0.1:$(PORT)
+
+# The tests and the checks say themselves what they need: nobody's .env changes what they find.
+test check: export DJANGO_DOTENV =
+
+test: .venv/.requirements-dev ## run all tests, in a real browser too (ARGS="-k crop" for some)
+	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
+	$(IN_VENV) -m pytest $(ARGS)
+
+check: .venv/.requirements-dev ## check format, style, types, migrations, templates and the production settings
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m ruff check .
+	DJANGO_DEBUG=on $(IN_VENV) -m mypy .
+	DJANGO_DEBUG=on $(IN_VENV) manage.py makemigrations --check --dry-run
+	find templates profiles examples -name '*.html' -not -path '*/.venv/*' -exec .venv/bin/djade --check --target-version 5.2 {} +
+	@echo "manage.py check --deploy, as docs/deploying.md sets it up"; \
+	folder="$$(mktemp -d)" && trap 'rm -r "$$folder"' EXIT && \
+	export DJANGO_DEBUG=off DJANGO_SECRET_KEY="$$($(NEW_KEY))" \
+		DJANGO_ALLOWED_HOSTS=likeness.example \
+		DJANGO_CSRF_TRUSTED_ORIGINS=https://likeness.example \
+		MEDIA_DELIVERY=app EMAIL_URL=smtp://localhost:25 \
+		STATIC_ROOT="$$folder/static" MEDIA_ROOT="$$folder/media" && \
+	$(IN_VENV) manage.py collectstatic --noinput --verbosity 0 && \
+	$(IN_VENV) manage.py check --deploy --fail-level WARNING
+
+# Keeps the versions that pyproject.toml still allows; ARGS=--upgrade takes the newest.
+requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with hashes
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make requirements" $(ARGS)
+# Letters, digits, - and _ only: a $ would mean something else in .env.
+NEW_KEY = $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'
+
+.env:
+	@umask 077 && key="$$($(NEW_KEY))" && \
+	printf 'DJANGO_DEBUG=on\nDJANGO_SECRET_KEY=%s\n' "$$key" > .env
+
+# Touched last: what broke off half-way is made again.
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "Likeness needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)." \
+		"Name another: make PYTHON=python3.13 …" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch .venv/.made
+
+.venv/.requirements: .venv/.made requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
+	@touch .venv/.requirements
+
+# Holds all of requirements.txt as well: what `make run` needs is there then, too.
+.venv/.requirements-dev: .venv/.made requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch .venv/.requirements .venv/.requirements-dev

@@ -1,0 +1,115 @@
+"""The main story as a visitor with a phone and no JavaScript lives it."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ..pictures import draw_jpeg, make_exif
+from ..servers import find
+from .conftest import watch
+
+WORD = "correct horse battery"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "IMG_0001.JPG"
+    path.write_bytes(draw_jpeg(1600, 1200, exif=make_exif(6)))
+    return path
+
+
+def join(page: Page, name: str) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Put up your picture").click()
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("E-mail").fill(f"{name}@example.org")
+    page.get_by_label("Password", exact=True).fill(WORD)
+    page.get_by_label("Password confirmation").fill(WORD)
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+
+
+def is_drawn(page: Page, picture: str) -> bool:
+    """Whether a picture arrived: without JavaScript, by its own size from the layout."""
+    image = page.locator(picture).first
+    image.scroll_into_view_if_needed()
+    url = image.get_attribute("src") or ""
+    response = page.request.get(url)
+    return response.ok and response.headers["content-type"] == "image/webp"
+
+
+def test_a_visitor_joins_and_puts_up_a_picture(plain: Page, photo: Path, mail: Path) -> None:
+    join(plain, "grace")
+    plain.get_by_label("Everyone").check()
+    plain.get_by_role("button", name="Go on to your picture").click()
+    expect(plain.get_by_role("link", name="Skip for now")).to_be_visible()
+
+    plain.get_by_label("Choose a photo").set_input_files(photo)
+    plain.get_by_label("The top or left").check()
+    plain.get_by_label("Description (optional)").fill("At sea, laughing")
+    plain.get_by_role("button", name="Save picture").click()
+    expect(plain.get_by_role("heading", name="Your picture is up")).to_be_visible()
+    expect(plain.locator(".receipt")).to_contain_text("the place, the camera, the date")
+    expect(plain.get_by_role("img", name="At sea, laughing")).to_be_visible()
+    expect(plain.get_by_text("Everyone can see this page.")).to_be_visible()
+    assert is_drawn(plain, "img.avatar")
+
+    mails = "".join(path.read_text() for path in mail.iterdir())
+    plain.goto(find(r"http\S+/confirm/\S+", mails))
+    plain.get_by_role("button", name="Confirm").click()
+    expect(plain.get_by_role("status")).to_contain_text("Your address is confirmed.")
+
+    plain.get_by_role("link", name="Remove picture").click()
+    plain.get_by_role("button", name="Remove picture").click()
+    expect(plain.locator("svg.avatar text")).to_have_text("G")
+
+
+def test_a_refused_file_is_explained_and_what_was_typed_stays(plain: Page, tmp_path: Path) -> None:
+    join(plain, "linus")
+    plain.get_by_role("link", name="Skip for now").click()
+    (tmp_path / "cv.pdf").write_bytes(b"%PDF-1.7 and so on")
+    plain.get_by_label("Choose a photo").set_input_files(tmp_path / "cv.pdf")
+    plain.get_by_label("Description (optional)").fill("In a hat")
+    plain.get_by_role("button", name="Save picture").click()
+    expect(plain.get_by_role("alert")).to_contain_text("not a picture we can read")
+    expect(plain.get_by_label("Description (optional)")).to_have_value("In a hat")
+    plain.get_by_label("Choose a photo").focus()
+
+
+def test_a_file_that_is_too_large_is_explained(plain: Page, tmp_path: Path) -> None:
+    join(plain, "mary")
+    plain.get_by_role("link", name="Skip for now").click()
+    (tmp_path / "big.jpg").write_bytes(draw_jpeg() + b"\0" * 30_500_000)
+    plain.get_by_label("Choose a photo").set_input_files(tmp_path / "big.jpg")
+    plain.get_by_role("button", name="Save picture").click()
+    expect(plain.get_by_role("alert")).to_contain_text("31 MB; the limit is 20 MB")
+
+
+def test_people_are_found_and_paged_through(plain: Page) -> None:
+    plain.goto("/profiles/")
+    expect(plain.locator(".people li")).to_have_count(24)
+    first = plain.locator(".people b").first.inner_text()
+    plain.get_by_role("link", name="Show more people").click()
+    plain.get_by_role("link", name="Newer people").click()
+    assert plain.locator(".people b").first.inner_text() == first
+    plain.get_by_role("searchbox", name="Find people by name").fill("dvorak")
+    plain.get_by_role("button", name="Search").click()
+    expect(plain.locator(".people b").first).to_contain_text("Dvořák")
+    plain.locator(".people a").first.click()
+    expect(plain.get_by_role("heading", level=1)).to_contain_text("Dvořák")
+    assert is_drawn(plain, "img.avatar")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1440])
+@pytest.mark.parametrize("path", ["/", "/profiles/", "/profiles/demo-00010/", "/how-it-works/"])
+def test_no_page_is_wider_than_the_screen(
+    path: str, width: int, browser: Browser, site: str
+) -> None:
+    context = browser.new_context(base_url=site, viewport={"width": width, "height": 700})
+    page = context.new_page()
+    faults = watch(page)
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert faults == []
+    context.close()
