@@ -10,7 +10,7 @@ IN_VENV = .venv/bin/python
 PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check requirements
+.PHONY: help run test check screenshots requirements
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -44,6 +44,11 @@ check: .venv/.requirements-dev ## check format, style, types, migrations, templa
 		STATIC_ROOT="$$folder/static" MEDIA_ROOT="$$folder/media" && \
 	$(IN_VENV) manage.py collectstatic --noinput --verbosity 0 && \
 	$(IN_VENV) manage.py check --deploy --fail-level WARNING
+
+screenshots: .venv/.requirements-dev ## take pictures of every page into screenshots/
+	@mkdir -p screenshots
+	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
+	$(IN_VENV) -m tests.browser.screenshots screenshots
 
 # Keeps the versions that pyproject.toml still allows; ARGS=--upgrade takes the newest.
 requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with hashes

@@ -1,6 +1,5 @@
 """The page where people put up a picture, describe it, and take it down."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +168,7 @@ def test_what_a_script_was_told_is_not_told_again(as_ada: Client) -> None:
 
 def test_the_sides_of_a_turned_photo_are_told_as_one_sees_them(as_ada: Client) -> None:
     answer = ask(as_ada, avatar=photo(draw_jpeg(exif=make_exif(6))))
-    assert (answer["receipt"]["arrived"]["width"], answer["receipt"]["arrived"]["height"]) == (
-        480,
-        640,
-    )
+    assert answer["receipt"]["arrived"].items() >= {"width": 480, "height": 640}.items()
 
 
 def test_without_a_file_the_description_alone_changes(
@@ -244,14 +240,10 @@ def test_a_square_is_measured_on_the_upright_picture(
     assert look(settings) == [2, 2, 2, 2]  # Turned to the right, the bottom left comes to the top.
 
 
-@pytest.mark.parametrize(
-    ("keep", "corners"), [("start", [0, 1, 2, 3]), ("middle", [0, 1, 2, 3]), ("end", [0, 1, 2, 3])]
-)
-def test_a_square_photo_is_kept_whole(
-    keep: str, corners: list[int], as_ada: Client, settings: LazySettings
-) -> None:
+@pytest.mark.parametrize("keep", ["start", "middle", "end"])
+def test_a_square_photo_is_kept_whole(keep: str, as_ada: Client, settings: LazySettings) -> None:
     upload(as_ada, avatar=photo(draw_jpeg(300, 300)), crop_keep=keep)
-    assert look(settings) == corners
+    assert look(settings) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
