@@ -15,6 +15,7 @@ worker_class = "gthread"
 threads = 4
 # A worker's heartbeat is a file that it touches: on a disk that stalls, it would be killed.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+# It would lie in the user's home folder, which a service has no need of.
 control_socket_disable = True
 accesslog = "-"
 

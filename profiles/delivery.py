@@ -47,9 +47,11 @@ def send(request: HttpRequest, name: str) -> HttpResponseBase:
         file = get_storage(name).open(name)
     except FileNotFoundError as error:
         raise Http404 from error
-    response = FileResponse(file)
-    response["ETag"] = etag = f'"{name.rpartition("/")[2]}"'  # The name stands for the content.
-    answer = get_conditional_response(request, etag=etag, response=response)
-    if answer is not response:
-        response.close()
-    return answer
+    etag = f'"{name.rpartition("/")[2]}"'  # The name stands for the content.
+    response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
+    if response:
+        file.close()
+    else:
+        response = FileResponse(file)
+    response["ETag"] = etag
+    return response
