@@ -57,6 +57,9 @@ TRACES: dict[str, tuple[set[int], bytes]] = {
     "comment": ({0x010E, 0x9286}, rb"dc:description|dc:title"),
 }
 NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
+# ITU T.81, table B.1.
+START_OF_IMAGE, START_OF_SCAN, END_OF_IMAGE = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+TEMPORARY = b"\xff\x01"
 # A JPEG marker, not the zero after FF in coded data, a restart marker or a fill byte.
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
@@ -107,14 +110,15 @@ class Avatar:
 def make_avatar(file: BinaryIO, crop: Crop = Crop()) -> Avatar:
     """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason."""
     with _one_at_a_time():
-        im, stored_size, scale = decode(file, crop)
-        exif = read_exif(im.info.get("exif") or b"")
-        orientation = exif.get(ORIENTATION, 1)
-        width, height = stored_size[::-1] if orientation in (5, 6, 7, 8) else stored_size
-        x, y, side = crop.square(width, height)
-        left, top = find_stored_corner(orientation, stored_size, x, y, side)
-        box = (left / scale, top / scale, (left + side) / scale, (top + side) / scale)
-        picture = shrink(im, box, min(side, SIZES[0]))
+        with _refusing_what_breaks():
+            im, stored_size, scale = decode(file, crop)
+            exif = read_exif(im.info.get("exif") or b"")
+            orientation = exif.get(ORIENTATION, 1)
+            width, height = stored_size[::-1] if orientation in (5, 6, 7, 8) else stored_size
+            x, y, side = crop.square(width, height)
+            left, top = find_stored_corner(orientation, stored_size, x, y, side)
+            box = (left / scale, top / scale, (left + side) / scale, (top + side) / scale)
+            picture = shrink(im, box, min(side, SIZES[0]))
         # Turning and colours come after the shrinking: they cost by the pixel.
         if orientation in TURNS:
             picture = picture.transpose(TURNS[orientation])
@@ -134,26 +138,43 @@ def _one_at_a_time() -> Iterator[None]:
         _decoding.release()
 
 
-def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], int]:
-    """Return the decoded picture, its full size as stored, and how much smaller it was decoded."""
+@contextmanager
+def _refusing_what_breaks() -> Iterator[None]:
+    """Refuse the picture whatever a decoder raises: that is nearly everything but `Refused`."""
     try:
-        im = look(file)
-        size = im.size
-        try:
-            scale = load(im, crop)
-        except OSError:
-            im = end_jpeg(im, file)
-            scale = load(im, crop)
-            refuse_half(im)
+        yield
     except Refused:
         raise
     except UnidentifiedImageError as error:
         raise Refused("unreadable") from error
     except Image.DecompressionBombError as error:
         raise Refused("enormous") from error
-    except Exception as error:  # Decoders raise nearly everything, from KeyError to SyntaxError.
+    except Exception as error:
         raise Refused("broken") from error
+
+
+def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], int]:
+    """Return the decoded picture, its full size as stored, and how much smaller it was decoded."""
+    im = look(file)
+    size = im.size
+    try:
+        scale = load(im, crop)
+    except OSError:
+        im = end_jpeg(im, file)
+        scale = load(im, crop)
+        refuse_half(im)
+    if scale == 1:
+        size = im.size  # A HEIC may turn out to have another size than its header says.
+    drop_texts(im)
     return im, size, scale
+
+
+def drop_texts(im: Image.Image) -> None:
+    """Leave a note that there were texts: a PNG's stand where its profile and the like do."""
+    texts = {name for name, value in im.info.items() if isinstance(value, str)}
+    im.info = {name: value for name, value in im.info.items() if name not in texts}
+    if texts - {"XML:com.adobe.xmp"}:  # which Pillow has under "xmp" as well
+        im.info["comment"] = b""
 
 
 def look(file: BinaryIO) -> Image.Image:
@@ -177,22 +198,29 @@ def count_scans(file: BinaryIO) -> int:
     """Return how many scans a JPEG has (ITU T.81, annex B), or any number up to the limit."""
     position = file.tell()
     file.seek(0)
-    data = file.read()
-    file.seek(position)
+    scans, last = 0, b""
+    while chunk := file.read(1 << 20):
+        scans += (last + chunk).count(START_OF_SCAN)
+        last = chunk[-1:]
     # Nearly always this quick count of all that looks like a start of scan settles it. A video or
     # a second picture behind the first one (motion photo, MPO) has look-alikes: walk the markers.
-    if (scans := data.count(b"\xff\xda")) <= MAX_SCANS:
-        return scans
-    scans = at = 0
-    while marker := MARKER.search(data, at):
-        kind = marker[0][-1]
-        if kind == 0xD9:  # end of image
-            break
-        scans += kind == 0xDA
-        at = marker.end()
-        if kind not in (0x01, 0xD8):  # all others have a length of their own
-            at += int.from_bytes(data[at : at + 2], "big")
+    if scans > MAX_SCANS:
+        file.seek(0)
+        scans = sum(marker == START_OF_SCAN for marker in walk_markers(file.read()))
+    file.seek(position)
     return scans
+
+
+def walk_markers(jpeg: bytes) -> Iterator[bytes]:
+    """Yield the markers of a JPEG up to its end of image."""
+    at = 0
+    while match := MARKER.search(jpeg, at):
+        marker, at = match[0], match.end()
+        if marker == END_OF_IMAGE:
+            return
+        yield marker
+        if marker not in (START_OF_IMAGE, TEMPORARY):  # All others have a length of their own.
+            at += int.from_bytes(jpeg[at : at + 2])
 
 
 def load(im: Image.Image, crop: Crop) -> int:
@@ -212,7 +240,7 @@ def end_jpeg(im: Image.Image, file: BinaryIO) -> Image.Image:
     if im.format not in ("JPEG", "MPO") or "progressive" in im.info:
         raise Refused("broken")
     file.seek(0)
-    return look(BytesIO(file.read() + b"\xff\xd9"))
+    return look(BytesIO(file.read() + END_OF_IMAGE))
 
 
 def refuse_half(im: Image.Image) -> None:
@@ -259,7 +287,8 @@ def find_stored_corner(
 
 def shrink(im: Image.Image, box: tuple[float, float, float, float], side: int) -> Image.Image:
     """Return the box of a picture as a square of `side` pixels, in a mode fit for its profile."""
-    transparent = im.has_transparency_data
+    grey_16 = im.mode.startswith("I")
+    transparent = im.has_transparency_data and not grey_16
     if transparent or im.mode in ("1", "P"):
         # On palettes and bits, resize falls to nearest neighbour without a word; and transparent
         # pixels have a colour of their own, which must not bleed: premultiply.
@@ -267,11 +296,10 @@ def shrink(im: Image.Image, box: tuple[float, float, float, float], side: int) -
         im = im.crop((left, top, right, bottom))
         im = im.convert("RGBA").convert("RGBa") if transparent else im.convert("RGB")
         box = (0, 0, *im.size)
-    if im.mode.startswith("I"):
-        # 16 bits of grey: no reducing, and converted to 8 bits they would all turn white.
-        return (
-            im.resize((side, side), Resampling.LANCZOS, box).point(lambda v: v / 257).convert("L")
-        )
+    if grey_16:
+        # These modes cannot be reduced, and converted as they are they would turn white.
+        im = im.resize((side, side), Resampling.LANCZOS, box)
+        return im.point(lambda value: value / 257).convert("L")
     im = im.resize((side, side), Resampling.LANCZOS, box, reducing_gap=2)
     return im.convert("RGBA") if transparent else im
 
@@ -305,8 +333,7 @@ def convert_to_srgb(im: Image.Image, profile: bytes) -> Image.Image:
 
 def list_traces(im: Image.Image, exif: dict[int, int]) -> Iterator[str]:
     """Yield the kinds of things the source tells beside the picture: never what it tells."""
-    xmp = im.info.get("xmp") or im.info.get("XML:com.adobe.xmp") or b""
-    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    xmp = im.info.get("xmp") or b""
     for kind, (tags, words) in TRACES.items():
         in_comment = kind == "comment" and "comment" in im.info
         if not tags.isdisjoint(exif) or re.search(words, xmp) or in_comment:
