@@ -80,3 +80,16 @@ NEW_KEY = $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'
 .venv/.requirements-dev: .venv/.made requirements-dev.txt
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch .venv/.requirements .venv/.requirements-dev
+
+# The other people's software has an environment of its own; what the bench draws lies there too.
+.PHONY: bench
+bench: .venv-bench/.requirements ## measure against other people's software (ARGS=--quick: two rounds of one picture)
+	.venv-bench/bin/python -m bench.avatars $(ARGS)
+	.venv-bench/bin/python -m bench.memory $(ARGS)
+	.venv-bench/bin/python -m bench.uploads $(ARGS)
+
+.venv-bench/.requirements: requirements.txt bench/requirements.txt
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+		-r requirements.txt -r bench/requirements.txt
+	@touch .venv-bench/.requirements

@@ -62,12 +62,11 @@ def find_faults(with_media: bool) -> list[str]:
 
 
 def request_id(get_response: GetResponse) -> GetResponse:
-    """Give each request an id, the proxy's or our own, for the log and the visitor's error page."""
+    """Give each request an id, the proxy's or our own, for the log and the answer's headers."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         number = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
-        request.id = number  # type: ignore[attr-defined]
         _request_id.set(number)  # Not reset: Django logs a 404 after the last middleware.
         response = get_response(request)
         response["X-Request-ID"] = number

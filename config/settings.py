@@ -39,8 +39,8 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "config.middleware.health",
     "config.middleware.request_id",
+    "config.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -73,11 +73,16 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
+DATA_UPLOAD_MAX_NUMBER_FILES = 1  # No form has more, and each may take 20 MB of /tmp.
 # What a visitor's picture makes Pillow warn of is the visitor's affair, and fills the log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Databases
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+DATABASES = {
+    "default": env.db_url("DATABASE_URL")
+    if os.environ.get("DATABASE_URL")
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # Take the write lock at BEGIN: a lock taken later fails at once instead of waiting.
@@ -94,6 +99,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 globals().update(env.email_url_config(EMAIL_URL))
 HAS_MAIL = not EMAIL_URL.startswith("dummymail:")
+EMAIL_TIMEOUT = 10  # A mail is sent while its visitor waits.
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="likeness@localhost")
 
 # Security
@@ -103,6 +109,7 @@ SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=3600) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_REFERRER_POLICY = "same-origin"
+SESSION_ENGINE = "config.sessions"
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for subdomains: they are the operator's, and may not have TLS.

@@ -28,7 +28,9 @@ def send_confirmation(request: HttpRequest, user: User, email: str) -> None:
     The page is the same in both cases, so that it does not tell who is a member.
     """
     owner = User.objects.filter(email__iexact=email).exclude(pk=user.pk).first()
-    token = signing.dumps({"user": user.pk, "email": email}, salt=CONFIRM_SALT)
+    # With the address that it replaces: once another link was followed, this one is void.
+    data = {"user": user.pk, "email": email, "was": user.email}
+    token = signing.dumps(data, salt=CONFIRM_SALT)
     link = reverse("login") if owner else reverse("confirm", kwargs={"token": token})
     context = {"user": owner or user, "link": request.build_absolute_uri(link)}
     name = "known_address" if owner else "confirm"
@@ -44,11 +46,13 @@ def confirm_address(token: str) -> User:
     """Make the address of a mailed link its user's; raise `ValidationError` in their words."""
     data = read_token(token)
     try:
-        user = User.objects.get(pk=data["user"], is_active=True)
+        addresses = [data["was"], data["email"]]
+        user = User.objects.get(pk=data["user"], email__in=addresses, is_active=True)
         user.email = data["email"]
         user.save(update_fields=["email"])
     except User.DoesNotExist as error:
-        raise ValidationError(_("This account has been deleted.")) from error
+        message = _("The account is gone, or has another address by now.")
+        raise ValidationError(message) from error
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
     return user
@@ -67,7 +71,9 @@ class SignupForm(UserCreationForm):
     """Makes an account whose address is still to be confirmed."""
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail"), widget=forms.EmailInput({"autocomplete": "email"})
+        label=gettext_lazy("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "email"}),
     )
 
     class Meta:
@@ -82,12 +88,23 @@ class SignupForm(UserCreationForm):
 
     field_order = ["username", "email", "password1", "password2"]
 
+    def save_unless_taken(self) -> User | None:
+        """Save the account; None where somebody has just taken the name."""
+        try:
+            return self.save()
+        except IntegrityError:
+            taken = User._meta.get_field("username").error_messages["unique"]
+            self.add_error("username", taken)
+            return None
+
 
 class EmailForm(forms.Form):
     """Asks for an address to send a link to."""
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail"), widget=forms.EmailInput({"autocomplete": "email"})
+        label=gettext_lazy("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "email"}),
     )
 
 

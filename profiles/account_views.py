@@ -28,8 +28,7 @@ from .account_forms import (
     send_confirmation,
 )
 from .fields import read_files
-from .models import Profile, User
-from .views import MemberRequest
+from .models import MemberRequest, Profile, User
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -39,8 +38,7 @@ def signup(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("profiles:own")
     form = SignupForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        user = form.save()
+    if form.is_valid() and (user := form.save_unless_taken()):
         login(request, user)
         send_confirmation(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
@@ -58,9 +56,11 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             confirm_address(token)
             messages.success(request, _("Your address is confirmed."))
             return redirect("profiles:own")
-        context = {"email": read_token(token)["email"]}
+        data = read_token(token)
     except ValidationError as error:
         return render(request, "registration/confirm.html", {"error": error.message}, status=400)
+    username = User.objects.filter(pk=data["user"]).values_list("username", flat=True).first()
+    context = {"email": data["email"], "username": username}
     return render(request, "registration/confirm.html", context)
 
 
@@ -68,13 +68,15 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_email(request: MemberRequest) -> HttpResponse:
     """Send a link to a new address, or once more to one that was not confirmed."""
+    if not settings.HAS_MAIL:
+        raise Http404
     form = EmailForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         send_confirmation(request, request.user, form.cleaned_data["email"])
         messages.success(request, _("Follow the link in the mail we sent you."))
         return redirect("profiles:edit")
-    context = {"form": form, "has_mail": settings.HAS_MAIL}
-    return render(request, "registration/email.html", context, status=400 if form.errors else 200)
+    status = 400 if form.errors else 200
+    return render(request, "registration/email.html", {"form": form}, status=status)
 
 
 @sensitive_post_parameters("password")
@@ -87,8 +89,8 @@ def delete(request: MemberRequest) -> HttpResponse:
     if form.is_valid():
         with transaction.atomic():
             # Under the lock of the row, so that no upload comes between it and its files.
-            Profile.objects.select_for_update().get(user=user)
-            User.objects.get(pk=user.pk).delete()
+            Profile.objects.select_for_update().filter(user=user).first()
+            User.objects.filter(pk=user.pk).delete()
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
         return redirect("home")

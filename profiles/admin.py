@@ -1,5 +1,7 @@
 """Accounts and profiles in Django's admin."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.db import models
@@ -31,9 +33,8 @@ class UserAdmin(BaseUserAdmin):
 @admin.register(Profile)
 class ProfileAdmin(admin.ModelAdmin):
     list_display = ["thumbnail", "user", "display_name", "visibility"]
-    list_display_links = ["thumbnail", "user"]
+    list_display_links = ["user"]
     list_filter = ["visibility"]
-    list_select_related = ["user"]
     search_fields = ["user__username", "display_name"]
     readonly_fields = ["user", "thumbnail"]
     fields = ["user", "thumbnail", "avatar", "description", "display_name", "location"]
@@ -43,6 +44,32 @@ class ProfileAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # An account comes with its profile.
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: Any = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        # Without Django's transaction: it would hold SQLite's lock while a picture is made.
+        return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        # So that what the owner changed after the form was opened is not changed back.
+        shows = db_field.name in Profile.GUARDED - {"avatar"}
+        return super().formfield_for_dbfield(
+            db_field, request, **kwargs, **({"show_hidden_initial": True} if shows else {})
+        )
+
+    def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
+        obj.save(update_fields=form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: Profile) -> None:
+        obj.user.delete()  # Without a profile an account is of no use.
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> None:
+        User.objects.filter(profile__in=queryset).delete()
 
     @admin.display(description=_("picture"))
     def thumbnail(self, profile: Profile) -> str:

@@ -73,7 +73,7 @@ def check_delivery() -> Iterator[CheckMessage]:
     if not settings.MEDIA_DELIVERY_CHOSEN:
         yield Warning(
             "This process hands out the media files itself, and nobody said that it should.",
-            hint="Fine on one small machine: set MEDIA_DELIVERY=app. Else let nginx do it.",
+            hint="Fine on one small machine: set MEDIA_DELIVERY=app to say so.",
             id="profiles.W001",
         )
 

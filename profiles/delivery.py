@@ -6,7 +6,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from .fields import ENDINGS, NAME_ENDING, PROTECTED, get_storage
+from .fields import ENDINGS, PROTECTED, get_storage, list_names
 from .models import Profile
 
 # Only names of the shape that the site writes.
@@ -37,8 +37,7 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
 
 def may_see(request: HttpRequest, name: str) -> bool:
     """Return whether the visitor may see the profile whose avatar a file belongs to."""
-    avatar = name.rpartition("-")[0] + "-" + NAME_ENDING
-    return Profile.objects.visible_to(request.user).filter(avatar=avatar).exists()
+    return Profile.objects.visible_to(request.user).filter(avatar__in=list_names(name)).exists()
 
 
 def send(request: HttpRequest, name: str) -> HttpResponseBase:

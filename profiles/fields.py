@@ -1,8 +1,10 @@
 """The avatar field: an `ImageField` that stores finished avatars, and never what was sent."""
 
 import secrets
+from contextlib import suppress
 from enum import Enum
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django import forms
@@ -19,7 +21,7 @@ from . import images
 
 PLACEHOLDER = "profiles/placeholder.svg"
 PROTECTED = "protected/"
-# The row holds the name of the largest file; those of the others derive from it.
+# The row holds the name of the largest file; those of the others have the same stem.
 NAME_ENDING = f"{images.SIZES[0]}.webp"
 ENDINGS = [f"{size}.webp" for size in images.SIZES] + [f"{images.LINK_PREVIEW_SIZE}.jpg"]
 REFUSALS = {
@@ -73,19 +75,27 @@ def get_storage(name: str) -> Storage:
 
 def list_names(name: str) -> list[str]:
     """Return the names of all files of an avatar; none where there is no avatar."""
-    return [name.removesuffix(NAME_ENDING) + ending for ending in ENDINGS] if name else []
+    stem = name.rpartition("-")[0]
+    # The name itself, too, which may be of a size that there is no more.
+    return list({name: 0, **{f"{stem}-{ending}": 0 for ending in ENDINGS}}) if name else []
 
 
 def read_files(name: str) -> dict[str, bytes]:
-    """Return the bytes of an avatar's files by name ending; none where a file is missing."""
+    """Return the bytes of those of an avatar's files that are there, by name ending."""
     files = {}
-    try:
-        for file_name in list_names(name):
-            with get_storage(name).open(file_name) as file:
-                files[file_name.rpartition("-")[2]] = file.read()
-    except FileNotFoundError:
-        return {}
+    for file_name in list_names(name):
+        with suppress(FileNotFoundError), get_storage(name).open(file_name) as file:
+            files[file_name.rpartition("-")[2]] = file.read()
     return files
+
+
+def restore_files(name: str) -> dict[str, bytes]:
+    """Return an avatar's files, missing sizes made anew; none where the largest is missing."""
+    files = read_files(name)
+    largest = files.get(name.rpartition("-")[2])
+    if not largest or set(files) == set(ENDINGS):
+        return files if largest else {}
+    return images.make_avatar(BytesIO(largest)).files
 
 
 def write_files(files: dict[str, bytes], prefix: str) -> str:
@@ -125,9 +135,9 @@ class AvatarFieldFile(ImageFieldFile):
 
     def url_for(self, ending: str) -> str:
         """Return the URL of the file with an ending such as "64.webp", without any I/O."""
-        if not self.name:
+        if not self.name or self.is_pending:
             return static(PLACEHOLDER)
-        name = self.name.removesuffix(NAME_ENDING) + ending
+        name = f"{self.name.rpartition('-')[0]}-{ending}"
         if name.startswith(PROTECTED):
             return reverse("media", kwargs={"name": name})
         return get_storage(name).url(name)
@@ -187,7 +197,7 @@ class AvatarFieldFile(ImageFieldFile):
         prefix = self.field.get_prefix(row, changes)
         name, written = seen, ""
         if avatar is not KEEP or not seen.startswith(prefix):
-            files = read_files(seen) if avatar is KEEP else avatar.files if avatar else {}
+            files = restore_files(seen) if avatar is KEEP else avatar.files if avatar else {}
             name = written = write_files(files, prefix) if files else ""
         try:
             with transaction.atomic(using=rows.db):
@@ -205,8 +215,8 @@ class AvatarFieldFile(ImageFieldFile):
                 written = ""  # Should COMMIT itself break, nobody knows whether they are in use.
         finally:
             delete_files(written)
-        for attribute, value in {**changes, column: name}.items():
-            setattr(self.instance, attribute, value)
+        self.instance.refresh_from_db(rows.db, [column, *changes])
+        self.name, self._committed = name, True
         return True
 
 
@@ -252,6 +262,12 @@ class AvatarField(models.ImageField):
     def _delete_files(self, instance: models.Model, using: str, **kwargs: Any) -> None:
         name = str(getattr(instance, self.attname))
         transaction.on_commit(partial(delete_files, name), using, robust=True)
+
+    def pre_save(self, instance: models.Model, add: bool) -> AvatarFieldFile:
+        file: AvatarFieldFile = getattr(instance, self.attname)
+        if file.is_pending:  # Django would store what was sent, under its own name.
+            raise ValueError("An avatar is stored by `Profile.save` or `avatar.save` only.")
+        return file
 
     def formfield(self, *args: Any, **kwargs: Any) -> Any:
         return super().formfield(

@@ -8,11 +8,19 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from .fields import KEEP, make_avatar
-from .images import Avatar, Crop
+from .images import SIZES, Avatar, Crop
 from .models import Profile
 
 # HTTP's words for what went wrong with an upload; 400 for all the rest.
 STATUS_CODES = {"bytes": 413, "busy": 503}
+
+
+class LinesInput(forms.Textarea):
+    """A text area in which a line break counts as one character, as it does in the browser."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        value = super().value_from_datadict(data, files, name)
+        return value.replace("\r\n", "\n") if value else value
 
 
 class ProfileForm(forms.ModelForm):
@@ -31,7 +39,7 @@ class ProfileForm(forms.ModelForm):
         widgets = {
             "display_name": forms.TextInput({"autocomplete": "name", "dir": "auto"}),
             "location": forms.TextInput({"autocomplete": "address-level2", "dir": "auto"}),
-            "bio": forms.Textarea({"rows": 5, "dir": "auto"}),
+            "bio": LinesInput({"rows": 5, "dir": "auto"}),
             "visibility": forms.RadioSelect,
         }
         help_texts = {
@@ -54,9 +62,10 @@ class AvatarForm(forms.Form):
     """A picture and which part of it to keep; or, without a picture, its description alone."""
 
     avatar = forms.FileField(
-        label=_("Picture"),
+        label=_("Choose a photo"),
         required=False,
         widget=forms.FileInput({"accept": "image/*,.heic,.heif"}),
+        help_text=_("JPEG, PNG, WebP, GIF, AVIF or HEIC, up to 20 MB."),
         error_messages={"empty": _("This file is empty. Choose another.")},
     )
     crop_keep = forms.ChoiceField(
@@ -90,11 +99,16 @@ class AvatarForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        """Make the avatar, once, before anything is stored and outside any transaction."""
+        """Make the avatar, once, before anything is stored and outside any transaction.
+
+        Here and not in the field of the file: the square comes from the other fields.
+        """
         cleaned = super().clean() or {}
         content = cleaned.get("avatar")
-        x, y, size = (cleaned.get(name) for name in ("crop_x", "crop_y", "crop_size"))
-        if len({x is None, y is None, size is None}) > 1:
+        names = ("crop_x", "crop_y", "crop_size")
+        x, y, size = (cleaned.get(name) for name in names)
+        # Of hidden fields, the page would not show what is wrong with each.
+        if self.errors.keys() & set(names) or len({x is None, y is None, size is None}) > 1:
             raise ValidationError(_("A square has three numbers: crop_x, crop_y and crop_size."))
         if content and not self.errors:
             crop = Crop(cleaned.get("crop_keep") or "middle", x or 0, y or 0, size)
@@ -130,7 +144,7 @@ class AvatarForm(forms.Form):
             },
             "thrown_away": list(avatar.removed),
             "kept": {
-                "side": min(avatar.side, 512),
+                "side": min(avatar.side, SIZES[0]),
                 "files": {ending: len(data) for ending, data in avatar.files.items()},
                 "bytes": sum(map(len, avatar.files.values())),
             },

@@ -1,13 +1,16 @@
 """What is remembered of people, and who may see it."""
 
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterable
 from typing import Any, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -21,9 +24,6 @@ class UsernameField(models.CharField):
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
         return value.lower() if isinstance(value, str) else value
-
-    def get_prep_value(self, value: Any) -> Any:
-        return self.to_python(super().get_prep_value(value))
 
 
 class User(AbstractUser):
@@ -58,8 +58,9 @@ class User(AbstractUser):
         ]
 
     @classmethod
-    def normalize_username(cls, username: str) -> str:
-        return super().normalize_username(username).lower()
+    def normalize_username(cls, username: Any) -> Any:
+        username = super().normalize_username(username)
+        return username and username.lower()  # None in a form that has refused the name.
 
     def get_full_name(self) -> str:
         return self.username
@@ -67,12 +68,21 @@ class User(AbstractUser):
     get_short_name = get_full_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the account; make the profile of a new one."""
+        """Save the account; make the profile of a new one; hide the picture of an inactive one."""
         adding = self._state.adding
         with transaction.atomic():
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
+            elif "is_active" in (kwargs.get("update_fields") or ["is_active"]):
+                for profile in Profile.objects.filter(user=self):
+                    profile.avatar.replace()
+
+
+def validate_visible(name: str) -> None:
+    """Refuse a name of which nothing would be seen: a link without a name in every list."""
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
+        raise ValidationError(_("Nothing of this name can be seen."))
 
 
 class ProfileQuerySet(models.QuerySet["Profile"]):
@@ -92,11 +102,13 @@ class Profile(models.Model):
         MEMBERS = "members", _("Members, who have signed in")
         PRIVATE = "private", _("Only me")
 
-    # Written by `avatar.replace` alone, under a lock: a name and the prefix it lies under.
-    GUARDED = frozenset({"avatar", "visibility"})
+    # Written by `avatar.replace` alone, under a lock: they belong together.
+    GUARDED = frozenset({"avatar", "description", "visibility"})
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")
-    display_name = models.CharField(_("name"), max_length=60, blank=True)
+    display_name = models.CharField(
+        _("name"), max_length=60, blank=True, validators=[validate_visible]
+    )
     bio = models.TextField(_("about you"), max_length=600, blank=True)
     location = models.CharField(_("place"), max_length=60, blank=True)
     website = models.URLField(
@@ -122,16 +134,19 @@ class Profile(models.Model):
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
         instance = super().from_db(db, field_names, values)
-        instance._remember()
+        instance._remember(cls.GUARDED)
         return instance
 
-    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        super().refresh_from_db(*args, **kwargs)
-        self._remember()
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, *args: Any
+    ) -> None:
+        super().refresh_from_db(using, fields, *args)
+        self._remember(self.GUARDED.intersection(fields or self.GUARDED))
 
-    def _remember(self) -> None:
-        self._stored = {name: str(self.__dict__.get(name, "")) for name in self.GUARDED}
-        self._stored["description"] = self.__dict__.get("description", "")
+    def _remember(self, names: Collection[str]) -> None:
+        """Note what the row holds, to tell later what was changed here."""
+        stored = {name: str(self.__dict__[name]) for name in names if name in self.__dict__}
+        self._stored = getattr(self, "_stored", {}) | stored
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the profile; a changed avatar or visibility goes through `avatar.replace`.
@@ -144,6 +159,7 @@ class Profile(models.Model):
             made = self.avatar.make() if self.avatar.is_pending else None
             self.avatar = ""
             super().save(*args, **kwargs)
+            self._remember(self.GUARDED)
             if made:
                 self.avatar.replace(made)
         else:
@@ -153,18 +169,18 @@ class Profile(models.Model):
             if changes := self._find_guarded_changes(columns):
                 self.avatar.replace(**changes)
             super().save(*args, update_fields=columns - self.GUARDED, **kwargs)
-        self._remember()
 
     def _find_guarded_changes(self, columns: Collection[str]) -> dict[str, Any]:
-        changes: dict[str, Any] = {}
-        if "visibility" in columns and self.visibility != self._stored["visibility"]:
-            changes["visibility"] = self.visibility
+        changes: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("description", "visibility")
+            if name in columns and getattr(self, name) != self._stored[name]
+        }
         if "avatar" in columns and self.avatar.is_pending:
-            changes["avatar"] = self.avatar.make()
+            # The old description is of the old picture.
+            changes = {"description": "", **changes, "avatar": self.avatar.make()}
         elif "avatar" in columns and self._stored["avatar"] and not self.avatar:
-            changes["avatar"] = None
-        if "avatar" in changes and self.description == self._stored["description"]:
-            self.description = changes["description"] = ""  # It described the old picture.
+            changes = {**changes, "description": "", "avatar": None}
         return changes
 
     def get_absolute_url(self) -> str:
@@ -173,4 +189,10 @@ class Profile(models.Model):
     @property
     def is_public(self) -> bool:
         """Whether people who have not signed in may see the profile; decides the avatar's place."""
-        return self.visibility == self.Visibility.PUBLIC
+        return self.visibility == self.Visibility.PUBLIC and self.user.is_active
+
+
+class MemberRequest(HttpRequest):
+    """A request from somebody who has signed in."""
+
+    user: User

@@ -15,7 +15,9 @@ PAGE_SIZE = 24
 
 def fold(text: str) -> str:
     """Return the text without case and accents, as it is stored and looked for."""
-    plain = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
+    # Twice: folding the case of 𝓐 takes the letter A first, and may bring accents of its own.
+    plain = unicodedata.normalize("NFKD", text.replace("\0", "")).casefold()
+    plain = unicodedata.normalize("NFKD", plain)
     return "".join(character for character in plain if not unicodedata.combining(character))
 
 
@@ -46,7 +48,7 @@ def decode_cursor(cursor: str) -> int | None:
         pk = int.from_bytes(urlsafe_b64decode(cursor + "="))
     except ValueError:
         return None
-    return pk if cursor and pk < 2**63 else None
+    return pk if pk < 2**63 and encode_cursor(pk) == cursor else None
 
 
 def paginate(profiles: "ProfileQuerySet", after: str = "", before: str = "") -> Page:
@@ -65,8 +67,8 @@ def paginate(profiles: "ProfileQuerySet", after: str = "", before: str = "") -> 
         rows = list(older.order_by("-pk")[: PAGE_SIZE + 1])
         people = rows[:PAGE_SIZE]
         has_newer, has_older = older_than is not None, len(rows) > PAGE_SIZE
-    if not people:
-        return Page([])
+    if not people:  # Those beyond the cursor have gone.
+        return paginate(profiles) if after or before else Page([])
     return Page(
         people,
         before=encode_cursor(people[0].pk) if has_newer else "",

@@ -1,5 +1,6 @@
 """Throw away a file's bytes past the limit while they stream in, and keep the other fields."""
 
+from io import BytesIO
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -26,4 +27,8 @@ class LimitUploadHandler(FileUploadHandler):
     def file_complete(self, file_size: int) -> UploadedFile | None:
         if self.size <= MAX_BYTES:
             return None
-        return UploadedFile(file=None, name=self.file_name, size=self.size)
+        for handler in self.request.upload_handlers if self.request else []:
+            # Nobody takes the file that the next handler began, so nobody else would close it.
+            if file := getattr(handler, "file", None):
+                file.close()
+        return UploadedFile(BytesIO(), self.file_name, size=self.size)

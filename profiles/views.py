@@ -1,24 +1,18 @@
 """The conversations about people and their pictures."""
 
-from typing import Any
-
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from .forms import AvatarForm, ProfileForm, WelcomeForm
-from .models import Profile, User
+from .models import MemberRequest, Profile
 from .search import paginate, search
-
-
-class MemberRequest(HttpRequest):
-    """A request from somebody who has signed in."""
-
-    user: User
 
 
 @require_safe
@@ -32,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def how_it_works(request: HttpRequest) -> HttpResponse:
     """Teach the two kinds of file with the site's own."""
-    public = Profile.objects.filter(visibility=Profile.Visibility.PUBLIC, user__is_active=True)
+    public = Profile.objects.visible_to(AnonymousUser()).select_related("user")
     example = public.exclude(avatar="").order_by("-pk").first()
     return render(request, "how_it_works.html", {"example": example})
 
@@ -40,7 +34,7 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
 @require_safe
 def profile_list(request: HttpRequest) -> HttpResponse:
     """Browse people, newest first, or search for some."""
-    query = request.GET.get("q", "").strip()[:100]
+    query = " ".join(request.GET.get("q", "").replace("\0", "").split())[:100]
     people = search(Profile.objects.visible_to(request.user).select_related("user"), query)
     page = paginate(people, request.GET.get("after", ""), request.GET.get("before", ""))
     return render(request, "profiles/list.html", {"page": page, "query": query})
@@ -52,7 +46,8 @@ def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
     people = Profile.objects.visible_to(request.user).select_related("user")
     profile = get_object_or_404(people, user__username=username)
     is_owner = profile.user == request.user
-    receipt = request.session.pop("receipt", None) if is_owner else None
+    shows_receipt = is_owner and request.method == "GET"
+    receipt = request.session.pop("receipt", None) if shows_receipt else None
     context = {"profile": profile, "is_owner": is_owner, "receipt": receipt}
     context["preview"] = request.build_absolute_uri(profile.avatar.url_for("256.jpg"))
     return render(request, "profiles/detail.html", context)
@@ -73,7 +68,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
     # Of its own: a form changes its profile even where it then finds a mistake.
     form = form_class(
         request.POST if request.method == "POST" else None,
-        instance=Profile.objects.get(user=request.user),
+        instance=get_object_or_404(Profile, user=request.user),
     )
     if form.is_valid():
         form.save()
@@ -82,6 +77,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect(request.user.profile)
     context = {"form": form, "profile": request.user.profile, "welcome": welcome}
+    context["has_mail"] = settings.HAS_MAIL
     return render(request, "profiles/edit.html", context, status=400 if form.errors else 200)
 
 
@@ -93,7 +89,7 @@ def avatar_edit(request: MemberRequest) -> HttpResponse:
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
     form = AvatarForm(*sent, profile=profile)
     if form.is_valid():
-        return answer_saved(request, form.save())
+        return answer_saved(request, form)
     if sent and wants_json(request):
         response: HttpResponse = JsonResponse({"errors": form.errors}, status=form.status_code)
     else:
@@ -109,9 +105,13 @@ def wants_json(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def answer_saved(request: MemberRequest, receipt: dict[str, Any] | None) -> HttpResponse:
-    """Answer an upload: with what was done to it, or with the page that says so."""
+def answer_saved(request: MemberRequest, form: AvatarForm) -> HttpResponse:
+    """Save the picture, and answer with what was done to it, or with the page that says so."""
     profile = request.user.profile
+    try:
+        receipt = form.save()
+    except Profile.DoesNotExist as error:  # The account was deleted meanwhile.
+        raise Http404 from error
     if wants_json(request):
         return JsonResponse({"url": profile.avatar.url, "receipt": receipt}, status=201)
     if receipt:

@@ -18,22 +18,20 @@ def avatar(
 ) -> dict[str, Any]:
     """Show an avatar `size` CSS pixels wide; initials, drawn in the page, where there is none.
 
-    Beside a name it says nothing new, and its `alt` is empty. Where it stands for itself, it is
-    `described`. `lazy=False` is for pictures that are in sight at once.
+    Beside a name it says nothing new, and its `alt` is empty, as that of initials always is. A
+    picture that stands for itself is `described`. `lazy=False` is for one that is in sight at once.
     """
     sources = [(profile.avatar.url_for(f"{width}.webp"), width) for width in reversed(SIZES)]
     fitting = [url for url, width in sources if width >= size] or [sources[-1][0]]
-    text = (
-        (profile.description or _("Picture of %(name)s") % {"name": profile}) if described else ""
-    )
+    text = profile.description or _("Picture of %(name)s") % {"name": profile}
     return {
         "profile": profile,
         "size": size,
         "src": fitting[0],
         "srcset": ", ".join(f"{url} {width}w" for url, width in sources),
-        "alt": text,
+        "alt": text if described and profile.avatar else "",
         "lazy": lazy,
-        "initials": get_initials(str(profile)),
+        "initials": get_initials(str(profile)) or get_initials(profile.user.username),
         "hue": profile.user_id % HUES,
     }
 

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from ...fields import make_avatar
 from ...models import Profile, User
 from ...search import fold
+from ...templatetags.avatars import HUES
 from ._busts import draw_bust
 
 BATCH = 1000
@@ -110,5 +111,5 @@ def put_up_bust(profile: Profile) -> None:
     """Put up a drawn picture for a demo person, on their own colour."""
     file = BytesIO()
     number = int(profile.user.username.removeprefix("demo-"))
-    draw_bust(number, profile.user_id % 12, 512).save(file, "PNG")
+    draw_bust(number, profile.user_id % HUES, 512).save(file, "PNG")
     profile.avatar.replace(make_avatar(ContentFile(file.getvalue())))

@@ -19,12 +19,14 @@ class Command(BaseCommand):
             try:
                 with get_storage(name).open(name) as file:
                     avatar = make_avatar(file)
-            except (OSError, ValidationError) as error:
-                failed += 1
-                self.stderr.write(f"{name}: {error}")
+                profile.avatar.replace(avatar, only_if=name)
+                done += 1
+            except Profile.DoesNotExist:
                 continue
-            profile.avatar.replace(avatar, only_if=name)
-            done += 1
+            except (OSError, ValidationError) as error:
+                if Profile.objects.filter(pk=profile.pk, avatar=name).exists():
+                    failed += 1
+                    self.stderr.write(f"{name}: {error}")
         self.stdout.write(f"{done} avatars made anew.")
         if failed:
             raise CommandError(f"{failed} avatars could not be read; they are as they were.")

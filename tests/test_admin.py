@@ -1,0 +1,338 @@
+"""Django's admin, in which staff sees to accounts and pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
+
+from profiles.images import MAX_BYTES
+from profiles.models import Profile, User
+
+from .conftest import list_media, sign_in
+from .pictures import draw_jpeg
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "correct horse battery"
+PAGES = ["/admin/", "/admin/profiles/user/", "/admin/profiles/profile/"]
+
+
+@pytest.fixture
+def as_root(db: None) -> Client:
+    """A browser in which a superuser has signed in."""
+    return sign_in(User.objects.create_superuser("root", "root@example.org", PASSWORD))
+
+
+def photo(data: bytes) -> SimpleUploadedFile:
+    """Return a file as a browser sends it."""
+    return SimpleUploadedFile("photo.jpg", data, "image/jpeg")
+
+
+def change(client: Client, user: User, status: int = 302, **changes: Any) -> str:
+    """Send the form of somebody's profile with changes; return the page that it shows."""
+    names = ["description", "display_name", "location", "website", "bio", "visibility"]
+    fields = {name: getattr(user.profile, name) for name in names} | changes
+    response = client.post(f"/admin/profiles/profile/{user.profile.pk}/change/", fields)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def change_account(client: Client, user: User, status: int = 302, **changes: str) -> str:
+    """Send the form of somebody's account with changes; return the page that it shows."""
+    fields = {"username": user.username, "email": user.email, "is_active": "on"}
+    fields |= {"date_joined_0": "2026-01-02", "date_joined_1": "03:04:05"}
+    response = client.post(f"/admin/profiles/user/{user.pk}/change/", fields | changes)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def add(client: Client, username: str, status: int = 302) -> str:
+    """Send the form of a new account; return the page that it shows."""
+    fields = {"username": username, "usable_password": "true"}
+    fields |= {"password1": PASSWORD, "password2": PASSWORD}
+    response = client.post("/admin/profiles/user/add/", fields)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def read(user: User) -> Profile:
+    """Return somebody's profile as it is stored."""
+    return Profile.objects.get(user=user)
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_a_superuser_opens_the_lists(url: str, as_root: Client, ada: User) -> None:
+    page = as_root.get(url)
+    assert page.status_code == 200
+    assert "Likeness" in page.content.decode()
+
+
+def test_the_lists_can_be_searched(as_root: Client, ada: User, grace: User) -> None:
+    for url in PAGES[1:]:
+        page = as_root.get(f"{url}?q=grace").content.decode()
+        assert ">grace</a>" in page
+        assert ">ada</a>" not in page
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_a_stranger_gets_no_admin(url: str, client: Client) -> None:
+    assert client.get(url).headers["Location"] == f"/admin/login/?next={url}"
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_a_plain_member_gets_no_admin(url: str, as_ada: Client) -> None:
+    assert as_ada.get(url).headers["Location"] == f"/admin/login/?next={url}"
+
+
+def test_a_plain_member_changes_nobody_there(
+    as_ada: Client, grace: User, settings: LazySettings
+) -> None:
+    before = list_media(settings)
+    change(as_ada, grace, avatar=photo(draw_jpeg()))
+    assert list_media(settings) == before
+
+
+def test_staff_without_rights_sees_no_people(ada: User) -> None:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    assert sign_in(ada).get("/admin/profiles/profile/").status_code == 403
+
+
+def test_an_account_that_is_added_has_a_profile(as_root: Client) -> None:
+    assert as_root.get("/admin/profiles/user/add/").status_code == 200
+    add(as_root, "Mary")
+    user = User.objects.get(username="mary")
+    assert user.check_password(PASSWORD)
+    assert user.profile.visibility == "members"
+
+
+@pytest.mark.parametrize("name", ["ma", "-mary", "mary@example.org", "m" * 31])
+def test_a_wrong_user_name_is_refused(name: str, as_root: Client) -> None:
+    assert '<ul class="errorlist" id="id_username_error">' in add(as_root, name, 200)
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA"])
+def test_a_user_name_that_is_taken_is_refused(name: str, as_root: Client, ada: User) -> None:
+    assert "This user name is taken." in add(as_root, name, 200)
+
+
+def test_an_account_is_closed(as_root: Client, ada: User, client: Client) -> None:
+    change_account(as_root, ada, is_active="")
+    assert not User.objects.get(pk=ada.pk).is_active
+    assert client.get("/profiles/ada/").status_code == 404
+
+
+def test_an_address_that_belongs_to_another_is_refused(
+    as_root: Client, ada: User, grace: User
+) -> None:
+    page = change_account(as_root, ada, 200, email="GRACE@example.org")
+    assert "This address belongs to another account." in page
+    assert User.objects.get(pk=ada.pk).email == "ada@example.org"
+
+
+def test_two_accounts_may_be_without_an_address(as_root: Client, ada: User, grace: User) -> None:
+    change_account(as_root, ada, email="")
+    change_account(as_root, grace, email="")
+    assert User.objects.filter(email="").count() == 2
+
+
+def test_a_profile_cannot_be_added_alone(as_root: Client) -> None:
+    assert as_root.get("/admin/profiles/profile/add/").status_code == 403
+
+
+def test_the_list_shows_pictures_and_placeholders(as_root: Client, ada: User) -> None:
+    page = as_root.get("/admin/profiles/profile/").content.decode()
+    assert f'<img src="{ada.profile.avatar.url_for("128.webp")}"' in page
+    assert '<img src="/static/profiles/placeholder.svg"' in page
+
+
+def test_more_profiles_cost_no_more_queries(
+    as_root: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with CaptureQueriesContext(connection) as few:
+        as_root.get("/admin/profiles/profile/")
+    for number in range(9):
+        User.objects.create_user(f"member{number}")
+    with django_assert_num_queries(len(few)):
+        as_root.get("/admin/profiles/profile/")
+
+
+def test_the_form_of_a_profile_opens(as_root: Client, ada: User) -> None:
+    page = as_root.get(f"/admin/profiles/profile/{ada.profile.pk}/change/").content.decode()
+    assert 'value="Ada Lovelace"' in page
+    assert f'href="{ada.profile.avatar.url}"' in page
+    assert 'name="avatar-clear"' in page
+
+
+def test_the_texts_of_a_profile_are_changed(
+    as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    before = list_media(settings)
+    change(as_root, ada, display_name="Ada King", description="At her desk")
+    assert (read(ada).display_name, read(ada).description) == ("Ada King", "At her desk")
+    assert list_media(settings) == before
+    assert read(ada).avatar.name in before
+
+
+def test_a_picture_takes_the_place_of_the_old_one(
+    as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    before = list_media(settings)
+    change(as_root, ada, avatar=photo(draw_jpeg(300, 300)))
+    after = list_media(settings)
+    assert len(after) == 5
+    assert set(after).isdisjoint(before)
+    assert read(ada).avatar.name in after
+
+
+def test_a_first_picture_is_put_up(as_root: Client, settings: LazySettings) -> None:
+    root = User.objects.get()
+    change(as_root, root, avatar=photo(draw_jpeg()))
+    assert len(list_media(settings)) == 5
+    assert read(root).avatar.name in list_media(settings)
+
+
+def test_a_new_picture_empties_the_old_description(as_root: Client, ada: User) -> None:
+    Profile.objects.filter(user=ada).update(description="At her desk")
+    ada.profile.refresh_from_db()
+    change(as_root, ada, avatar=photo(draw_jpeg()))
+    assert read(ada).description == ""
+
+
+def test_a_new_picture_comes_with_its_description(as_root: Client, ada: User) -> None:
+    change(as_root, ada, avatar=photo(draw_jpeg()), description="On a boat")
+    assert read(ada).description == "On a boat"
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"<html>", "This file is not a picture we can read."),
+        (b"", "The submitted file is empty."),
+        (draw_jpeg()[:3000], "This file breaks off part-way."),
+        (draw_jpeg(31, 31), "each side must have at least 32."),
+        (draw_jpeg() + bytes(MAX_BYTES), "This photo is 21 MB; the limit is 20 MB."),
+    ],
+    ids=["text", "empty", "half", "small", "heavy"],
+)
+def test_a_wrong_file_is_refused_in_our_words(
+    data: bytes, sentence: str, as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    before = list_media(settings)
+    assert sentence in change(as_root, ada, 200, avatar=photo(data), display_name="Ada King")
+    assert list_media(settings) == before
+    assert read(ada).display_name == "Ada Lovelace"
+
+
+def test_the_checkbox_removes_a_picture(as_root: Client, ada: User, settings: LazySettings) -> None:
+    change(as_root, ada, 302, **{"avatar-clear": "on"})
+    assert not read(ada).avatar
+    assert list_media(settings) == []
+
+
+def test_a_picture_cannot_be_removed_and_replaced_at_once(
+    as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    before = list_media(settings)
+    page = change(as_root, ada, 200, avatar=photo(draw_jpeg()), **{"avatar-clear": "on"})
+    assert "Please either submit a file or check the clear checkbox" in page
+    assert list_media(settings) == before
+
+
+@pytest.mark.parametrize("visibility", ["members", "private"])
+def test_a_picture_moves_out_of_sight_with_its_profile(
+    visibility: str, as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    before = {Path(name).name for name in list_media(settings)}
+    change(as_root, ada, visibility=visibility)
+    after = list_media(settings)
+    assert {Path(name).parts[0] for name in after} == {"protected"}
+    assert before.isdisjoint(Path(name).name for name in after)
+    assert (len(after), read(ada).visibility) == (5, visibility)
+
+
+def test_a_new_picture_and_its_audience_change_at_once(
+    as_root: Client, grace: User, settings: LazySettings
+) -> None:
+    change(as_root, grace, avatar=photo(draw_jpeg()), visibility="public")
+    assert {Path(name).parts[0] for name in list_media(settings)} == {"avatars"}
+    assert len(list_media(settings)) == 5
+    assert read(grace).avatar.name in list_media(settings)
+
+
+def test_a_form_opened_before_an_upload_keeps_the_new_picture(
+    as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    as_root.get(f"/admin/profiles/profile/{ada.profile.pk}/change/")
+    sign_in(ada).post("/profile/avatar/", {"avatar": photo(draw_jpeg())})
+    change(as_root, ada, display_name="Ada King")
+    assert read(ada).avatar.name != ada.profile.avatar.name
+    assert read(ada).avatar.name in list_media(settings)
+
+
+def test_the_action_removes_the_pictures_of_the_chosen(
+    as_root: Client, ada: User, grace: User, linus: User, settings: LazySettings
+) -> None:
+    chosen = [ada.profile.pk, grace.profile.pk]
+    fields = {"action": "remove_avatar", "_selected_action": chosen}
+    page = as_root.post("/admin/profiles/profile/", fields, follow=True).content.decode()
+    assert "The pictures are removed." in page
+    assert not read(ada).avatar
+    assert not read(grace).avatar
+    assert len(list_media(settings)) == 5
+    assert read(linus).avatar.name in list_media(settings)
+
+
+def test_a_deleted_account_takes_its_files_along(
+    as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    as_root.post(f"/admin/profiles/user/{ada.pk}/delete/", {"post": "yes"})
+    assert not User.objects.filter(pk=ada.pk).exists()
+    assert list_media(settings) == []
+
+
+def test_many_deleted_accounts_take_their_files_along(
+    as_root: Client, ada: User, grace: User, settings: LazySettings
+) -> None:
+    fields = {"action": "delete_selected", "_selected_action": [ada.pk, grace.pk], "post": "yes"}
+    as_root.post("/admin/profiles/user/", fields)
+    assert User.objects.get().username == "root"
+    assert list_media(settings) == []
+
+
+def test_a_profile_is_deleted_with_its_account(as_root: Client, ada: User) -> None:
+    url = f"/admin/profiles/profile/{ada.profile.pk}/delete/"
+    assert as_root.post(url, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=ada.pk).exists()
+
+
+def test_profiles_are_deleted_with_their_accounts(as_root: Client, ada: User, grace: User) -> None:
+    fields = {"action": "delete_selected", "_selected_action": [ada.profile.pk], "post": "yes"}
+    as_root.post("/admin/profiles/profile/", fields)
+    assert not User.objects.filter(pk=ada.pk).exists()
+    assert User.objects.filter(pk=grace.pk).exists()
+
+
+def test_what_the_owner_hid_meanwhile_stays_hidden(as_root: Client, ada: User) -> None:
+    url = f"/admin/profiles/profile/{ada.profile.pk}/change/"
+    opened = as_root.get(url).context["adminform"].form
+    fields = {name: opened[name].value() or "" for name in opened.fields if name != "avatar"}
+    fields |= {f"initial-{name}": fields[name] for name in ("visibility", "description")}
+    ada.profile.visibility = "private"
+    ada.profile.save()
+    as_root.post(url, fields | {"bio": "Countess"})
+    profile = Profile.objects.get(user=ada)
+    assert (profile.visibility, profile.bio) == ("private", "Countess")
+
+
+def test_the_admin_changes_passwords(as_root: Client) -> None:
+    page = as_root.get("/admin/password_change/").content.decode()
+    assert 'name="old_password"' in page
+    fields = {"old_password": PASSWORD, "new_password1": PASSWORD[::-1]}
+    as_root.post("/admin/password_change/", fields | {"new_password2": PASSWORD[::-1]})
+    assert User.objects.get().check_password(PASSWORD[::-1])

@@ -1,0 +1,164 @@
+"""Real pictures from other people's test suites, in the folder that LIKENESS_CORPUS names."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from PIL import ImageStat
+
+from profiles import images
+
+from .conftest import list_media
+from .pictures import draw_jpeg, list_parts
+from .test_uploads import MADE_NAME, upload_named
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = Path(os.environ.get("LIKENESS_CORPUS") or "no corpus")
+pytestmark = pytest.mark.skipif(
+    not CORPUS.is_dir(),
+    reason="Set LIKENESS_CORPUS to the folder of real and hostile pictures to try them all.",
+)
+# The least that a picture consists of: no metadata, no second frame.
+CLEAN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"\xe0", b"\xdb", b"\xc0", b"\xc4"}
+# `either` and some of `accept_preferred` may be either.
+TAKEN = {"accept", "accept_preferred", "normalise", "either"}
+REFUSED = {"accept_preferred", "refuse", "refuse_small", "either"}
+TOLERANCE = 6  # of 255
+
+
+def list_rows(folder: str) -> list[dict[str, str]]:
+    """Return what the corpus tells of each picture in a folder."""
+    table = CORPUS / f"{folder}.tsv"
+    if not table.is_file():
+        return []
+    lines = table.read_text().splitlines()
+    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [{**row, "folder": folder} for row in rows]
+
+
+GOOD, HOSTILE = list_rows("good"), list_rows("hostile")
+COLOURED = [row for row in GOOD if row["expected"].startswith("accept") and row["upright_size"]]
+
+
+def read(row: dict[str, str]) -> bytes:
+    return (CORPUS / row["folder"] / row["file"]).read_bytes()
+
+
+@pytest.mark.parametrize("row", GOOD + HOSTILE, ids=lambda row: row["file"])
+def test_a_file_becomes_what_it_should(
+    row: dict[str, str], as_ada: Client, settings: LazySettings
+) -> None:
+    before = list_media(settings)
+    response = upload_named(as_ada, row["file"], read(row))
+    new = set(list_media(settings)) - set(before)
+    if response.status_code == 201:
+        assert row["expected"] in TAKEN
+        check_taken(row, response.json()["receipt"], {n: settings.MEDIA_ROOT / n for n in new})
+    else:
+        assert 400 <= response.status_code < 500
+        assert not new
+        check_refused(row, response.json()["errors"]["avatar"][0])
+
+
+def check_taken(row: dict[str, str], receipt: dict[str, Any], files: dict[str, Path]) -> None:
+    """Check what the visitor is told of a file that was taken, and what is stored of it."""
+    arrived = receipt["arrived"]
+    assert row.get("upright_size") in (None, "", f"{arrived['width']}x{arrived['height']}")
+    assert len(files) == 5
+    for name, path in files.items():
+        assert MADE_NAME.fullmatch(name)
+        assert list_parts(path.read_bytes()) <= CLEAN
+
+
+def check_refused(row: dict[str, str], sentence: str) -> None:
+    """Check that a file may be refused, and why it was."""
+    too_small = "each side must have at least 32" in sentence
+    assert row["expected"] in REFUSED or (row["expected"] == "normalise" and too_small)
+    assert row["expected"] != "refuse_small" or too_small
+    assert not row["file"].startswith("broken_jpeg")
+    assert sentence
+
+
+@pytest.mark.parametrize("row", COLOURED, ids=lambda row: row["file"])
+def test_a_picture_is_upright_and_has_its_colours(row: dict[str, str]) -> None:
+    expected = [
+        [int(v) for v in mean.split(",")] for mean in row["quad_means_upright_srgb"].split("|")
+    ]
+    assert measure_quarters(read(row)) == [pytest.approx(mean, abs=TOLERANCE) for mean in expected]
+
+
+def measure_quarters(data: bytes) -> list[list[float]]:
+    """Return the mean colours of a picture's quarters, uncropped, as `make_avatar` makes them.
+
+    The picture is pressed into a square, which leaves the means as they are.
+    """
+    im, _, _ = images.decode(BytesIO(data), images.Crop())
+    orientation = images.read_exif(im.info.get("exif") or b"").get(images.ORIENTATION, 1)
+    square = images.shrink(im, (0, 0, *im.size), 64)
+    if orientation in images.TURNS:
+        square = square.transpose(images.TURNS[orientation])
+    square = images.convert_to_srgb(square, im.info.get("icc_profile") or b"")
+    flat = images.flatten(square)
+    boxes = [(x, y, x + 32, y + 32) for y in (0, 32) for x in (0, 32)]
+    return [ImageStat.Stat(flat.crop(box)).mean for box in boxes]
+
+
+@pytest.mark.parametrize("name", ["jpeg_paris_reference.jpg", "ultrahdr_seine.jpg"])
+def test_where_a_real_photo_was_taken_is_thrown_away_and_told(name: str, as_ada: Client) -> None:
+    response = upload_named(as_ada, name, read({"folder": "good", "file": name}))
+    assert {"place", "camera", "date"} <= set(response.json()["receipt"]["thrown_away"])
+
+
+def test_no_name_of_a_file_decides_where_it_lies(
+    as_ada: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    lines = (CORPUS / "filenames.txt").read_text().splitlines()
+    names = [json.loads(line) for line in lines if line and not line.startswith("#")]
+    statuses = [upload_named(as_ada, name, draw_jpeg(64, 64)).status_code for name in names]
+    assert statuses
+    assert max(statuses) < 500
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    made = [str(path.relative_to(settings.MEDIA_ROOT)) for path in files]
+    assert all(MADE_NAME.fullmatch(name) for name in made)
+
+
+# In a process of its own, whose memory nothing else has used: for each file the seconds of CPU
+# and the peak of memory so far, in bytes (Linux; getrusage's would begin with the parent's).
+MEASURE = """
+import json, re, resource, sys, time
+from pathlib import Path
+from profiles import images
+
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+figures = {"": [0, peak()]}
+for path in map(Path, sys.argv[1:]):
+    start = time.process_time()
+    try:
+        with path.open("rb") as file:
+            images.make_avatar(file)
+    except images.Refused:
+        pass
+    figures[path.name] = [time.process_time() - start, peak()]
+print(json.dumps(figures))
+"""
+
+
+def test_no_file_takes_more_memory_and_work_than_promised() -> None:
+    paths = [str(CORPUS / row["folder"] / row["file"]) for row in HOSTILE + GOOD]
+    command = [sys.executable, "-W", "ignore", "-c", MEASURE, *paths]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    figures = json.loads(done.stdout)
+    start = figures[""][1]
+    assert {name: cpu for name, (cpu, _) in figures.items() if cpu > 2} == {}
+    assert {name: peak for name, (_, peak) in figures.items() if peak - start > 300e6} == {}

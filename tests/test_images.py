@@ -1,0 +1,561 @@
+"""A picture's way through `images.make_avatar`: bytes in, finished files out."""
+
+import random
+import re
+import struct
+import threading
+import tracemalloc
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image, ImageCms, ImageStat
+
+from profiles import images
+from profiles.images import SIZES, Avatar, Crop, Refused
+
+from .pictures import (
+    QUARTERS,
+    STORED,
+    draw,
+    draw_as,
+    draw_jpeg,
+    draw_noise,
+    encode,
+    list_parts,
+    make_animation,
+    make_chunk,
+    make_claim,
+    make_exif,
+    make_exif_bomb,
+    make_heic,
+    make_png,
+    make_scans,
+    store_turned,
+    swap_red_and_blue,
+)
+
+# As Pillow calls them, and as people do.
+FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "GIF": "GIF", "AVIF": "AVIF"}
+ALL_FORMATS = FORMATS | {"HEIC": "HEIC"}
+TWO_COLOURS = make_chunk(b"PLTE", b"abcdef")
+RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
+
+
+def make(data: bytes, **crop: Any) -> Avatar:
+    return images.make_avatar(BytesIO(data), Crop(**crop))
+
+
+def show(data: bytes, **crop: Any) -> Image.Image:
+    """Return the largest file of the avatar made of a picture."""
+    return Image.open(BytesIO(make(data, **crop).files["512.webp"]))
+
+
+def find_refusal(data: bytes) -> str:
+    """Return why a picture is not taken."""
+    with pytest.raises(Refused) as caught:
+        make(data)
+    return caught.value.code
+
+
+def list_colours(im: Image.Image) -> list[Any]:
+    """Return the colours in the middle of the four quarters."""
+    im, n = im.convert("RGB"), im.width
+    return [im.getpixel((x * n // 4, y * n // 4)) for y in (1, 3) for x in (1, 3)]
+
+
+def near(*colours: tuple[int, ...]) -> Any:
+    """Return what equals these colours but for what a lossy format loses."""
+    return [pytest.approx(colour, abs=8) for colour in colours]
+
+
+def find_transparency(im: Image.Image) -> list[Any]:
+    return [im.getchannel("A").getpixel((x * im.width // 4, im.width // 4)) for x in (1, 3)]
+
+
+def draw_three(turned: bool = False) -> Image.Image:
+    """Draw three squares in a row: red, green, blue."""
+    im = Image.new("RGB", (300, 100), RED)
+    im.paste(GREEN, (100, 0, 200, 100))
+    im.paste(BLUE, (200, 0, 300, 100))
+    return im.transpose(Image.Transpose.ROTATE_270) if turned else im
+
+
+def draw_half(colour: tuple[int, ...], hidden: tuple[int, ...], side: int = 64) -> Image.Image:
+    """Draw a picture whose right half is transparent, and has a colour all the same."""
+    im = Image.new("RGBA", (side, side), (*colour, 255))
+    im.paste((*hidden, 0), (side // 2, 0, side, side))
+    return im
+
+
+# What is taken
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+def test_every_format_is_taken_for_what_it_is(kind: str) -> None:
+    avatar = make(draw_as(kind))
+    assert (avatar.format, avatar.width, avatar.height) == (ALL_FORMATS[kind], 64, 64)
+    assert list_colours(Image.open(BytesIO(avatar.files["512.webp"]))) == near(*QUARTERS)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_an_animation_stands_still_on_its_first_frame(kind: str) -> None:
+    avatar = show(make_animation(kind))
+    assert not getattr(avatar, "is_animated", False)
+    assert list_colours(avatar) == near(*QUARTERS)
+
+
+def test_an_animation_that_lies_about_its_frames_is_taken() -> None:
+    lie = make_chunk(b"acTL", b"\x7f\xff\xff\xff\0\0\0\0")
+    data = re.sub(rb"(?s)....acTL.{12}", lambda match: lie, make_animation("PNG"), count=1)
+    assert list_colours(show(data)) == near(*QUARTERS)
+
+
+def test_a_picture_with_a_second_one_behind_it_is_the_first() -> None:
+    data = encode(draw(1600, 1500), "MPO", save_all=True, append_images=[draw_three()])
+    avatar = make(data)
+    assert (avatar.format, avatar.width, avatar.height) == ("JPEG", 1600, 1500)
+    assert list_colours(show(data)) == near(*QUARTERS)
+
+
+@pytest.mark.parametrize("trailer", [b"\xff\xda" * 200, b"\0" * 5000, b"<script>"])
+def test_what_hangs_behind_a_photo_does_not_matter(trailer: bytes) -> None:
+    assert list_colours(show(draw_jpeg() + trailer)) == near(*QUARTERS)
+
+
+# Upright
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_a_phone_photo_comes_out_upright(kind: str, orientation: int) -> None:
+    data = store_turned(draw(320, 240), orientation, kind)
+    avatar = make(data)
+    assert (avatar.width, avatar.height) == (320, 240)
+    assert list_colours(show(data)) == near(*QUARTERS)
+
+
+@pytest.mark.parametrize(("turns", "orientation"), [(0, 1), (1, 6), (2, 3), (3, 8)])
+def test_a_heic_comes_out_as_its_container_turns_it(turns: int, orientation: int) -> None:
+    stored = Image.open(BytesIO(store_turned(draw(64, 64), orientation, "PNG")))
+    assert list_colours(show(make_heic(turns))) == near(*list_colours(stored))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
+    exif = make_exif(orientation)
+    assert list_colours(show(draw_jpeg(exif=exif))) == near(*QUARTERS)
+
+
+# The square
+
+
+@pytest.mark.parametrize(
+    ("turned", "keep", "colour"),
+    [
+        (turned, keep, colour)
+        for turned in (False, True)
+        for keep, colour in (("start", RED), ("middle", GREEN), ("end", BLUE))
+    ],
+)
+def test_the_visitor_chooses_which_part_to_keep(
+    turned: bool, keep: str, colour: tuple[int, int, int]
+) -> None:
+    im = draw_three(turned)
+    assert list_colours(show(encode(im, "PNG"), keep=keep)) == near(*[colour] * 4)
+    phone = store_turned(im, 6, "PNG")
+    assert list_colours(show(phone, keep=keep)) == near(*[colour] * 4)
+
+
+@pytest.mark.parametrize(
+    ("crop", "colour", "side"),
+    [
+        ({"x": 10**9, "y": -5, "size": 100}, BLUE, 100),
+        ({"x": -(10**9), "y": 10**9, "size": 100}, RED, 100),
+        ({"x": 150, "y": 50, "size": 1}, GREEN, 32),
+        ({"x": 150, "y": 50, "size": -7}, GREEN, 32),
+        ({"x": 400, "y": 400, "size": 10**9}, BLUE, 100),
+    ],
+)
+def test_a_square_beyond_the_picture_is_moved_into_it(
+    crop: dict[str, int], colour: tuple[int, int, int], side: int
+) -> None:
+    data = encode(draw_three(), "PNG")
+    assert make(data, **crop).side == side
+    assert show(data, **crop).size == (side, side)
+    assert list_colours(show(data, **crop)) == near(*[colour] * 4)
+
+
+def list_edges(data: bytes, **crop: int) -> list[float]:
+    """Return how white the outermost rows and columns are, of 255."""
+    im = show(data, **crop).convert("L")
+    n = im.width
+    boxes = [(0, 8, 1, n - 8), (8, 0, n - 8, 1), (n - 1, 8, n, n - 8), (8, n - 1, n - 8, n)]
+    return [ImageStat.Stat(im.crop(box)).mean[0] for box in boxes]
+
+
+@pytest.mark.parametrize("orientation", STORED)
+# Sides for which a JPEG is decoded in full, and to a half, a quarter and an eighth of its size.
+@pytest.mark.parametrize("side", [700, 1441, 2871, 5741])
+def test_the_square_is_the_chosen_one_to_the_pixel(side: int, orientation: int) -> None:
+    im = Image.new("L", (side + 270, side + 162))
+    im.paste(255, (101, 57, 101 + side, 57 + side))
+    data = store_turned(im, orientation, quality=95)
+    assert min(list_edges(data, x=101, y=57, size=side)) > 217
+    assert max(list_edges(data, x=99, y=55, size=side + 4)) < 212
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("side", "sides"),
+    [(1000, [512, 256, 128, 64]), (300, [300, 256, 128, 64]), (100, [100, 100, 100, 64])],
+)
+def test_every_size_is_there_and_none_is_enlarged(side: int, sides: list[int]) -> None:
+    files = make(draw_jpeg(side + 10, side)).files
+    assert sorted(files) == sorted([*(f"{size}.webp" for size in SIZES), "256.jpg"])
+    for size, expected in zip(SIZES, sides, strict=True):
+        im = Image.open(BytesIO(files[f"{size}.webp"]))
+        assert (im.format, im.size) == ("WEBP", (expected, expected))
+        assert list_colours(im) == near(*QUARTERS)
+    preview = Image.open(BytesIO(files["256.jpg"]))
+    assert (preview.format, preview.size) == ("JPEG", (sides[1], sides[1]))
+    assert list_colours(preview) == near(*QUARTERS)
+
+
+# Colours
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_colours_are_those_of_the_embedded_profile(kind: str, mode: str) -> None:
+    data = encode(Image.new(mode, (64, 64), RED), kind, icc_profile=swap_red_and_blue())
+    assert list_colours(show(data)) == near(*[BLUE] * 4)
+
+
+def test_a_transparent_picture_in_a_profile_of_its_own_stays_transparent() -> None:
+    im = show(encode(draw_half(RED, GREEN), "PNG", icc_profile=swap_red_and_blue()))
+    assert find_transparency(im) == [255, 0]
+    assert list_colours(im)[:3:2] == near(BLUE, BLUE)
+
+
+def test_a_photo_in_a_profile_of_its_own_is_turned_and_converted() -> None:
+    data = store_turned(draw(), 8, icc_profile=swap_red_and_blue())
+    assert list_colours(show(data)) == near(*[colour[::-1] for colour in QUARTERS])
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        b"no profile at all",
+        swap_red_and_blue()[:300],
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
+        swap_red_and_blue() + bytes(images.MAX_PROFILE_BYTES),
+    ],
+    ids=["nonsense", "cut", "unfit", "endless"],
+)
+def test_a_useless_profile_is_ignored(profile: bytes) -> None:
+    assert list_colours(show(draw_jpeg(icc_profile=profile))) == near(*QUARTERS)
+
+
+def test_a_picture_for_print_keeps_its_colours() -> None:
+    assert list_colours(show(encode(draw(mode="CMYK"), "JPEG"))) == near(*QUARTERS)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "AVIF"])
+def test_a_grey_picture_stays_grey(kind: str) -> None:
+    grey = draw(mode="L")
+    assert list_colours(show(encode(grey, kind))) == near(*list_colours(grey.resize((64, 64))))
+
+
+@pytest.mark.parametrize("chunks", [(), (make_chunk(b"tRNS", b"\x12\x34"),)])
+def test_a_scan_with_16_bits_of_grey_does_not_turn_white(chunks: tuple[bytes, ...]) -> None:
+    data = make_png(16, 0, b"\x80\x00" * 64, *chunks)
+    assert list_colours(show(data)) == near(*[GREY] * 4)
+
+
+def test_16_bits_of_colour_keep_their_colours() -> None:
+    row = b"\xdc\xdc\x28\x28\x28\x28" * 32 + b"\x28\x28\xb4\xb4\x3c\x3c" * 32
+    assert list_colours(show(make_png(16, 2, row))) == near(*QUARTERS[:2] * 2)
+
+
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_fine_lines_are_smoothed_not_dropped(mode: str) -> None:
+    stripes = Image.frombytes("1", (1024, 1024), b"\xaa" * 128 * 1024).convert(mode)
+    assert list_colours(show(encode(stripes, "PNG"))) == near(*[GREY] * 4)
+
+
+# Transparency
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "GIF"])
+def test_transparency_is_kept_and_is_white_in_the_link_preview(kind: str) -> None:
+    files = make(encode(draw_half(BLUE, RED), kind)).files
+    for size in SIZES:
+        assert find_transparency(Image.open(BytesIO(files[f"{size}.webp"]))) == [255, 0]
+    preview = Image.open(BytesIO(files["256.jpg"]))
+    assert list_colours(preview) == near(BLUE, (255, 255, 255), BLUE, (255, 255, 255))
+
+
+TRANSPARENT = {
+    "grey": encode(draw_half(GREY, GREY).convert("LA"), "PNG"),
+    "palette of RGBA": encode(draw_half(BLUE, RED).quantize(), "PNG"),
+    "palette": make_png(8, 3, b"\0" * 32 + b"\1" * 32, TWO_COLOURS, make_chunk(b"tRNS", b"\xff\0")),
+    "one colour": make_png(8, 2, b"abc" * 32 + b"d" * 96, make_chunk(b"tRNS", b"\0d\0d\0d")),
+    "one bit": make_png(1, 0, b"\xff" * 4 + b"\0" * 4, make_chunk(b"tRNS", b"\0\0")),
+}
+
+
+@pytest.mark.parametrize("name", TRANSPARENT)
+def test_every_kind_of_transparency_is_kept(name: str) -> None:
+    assert find_transparency(show(TRANSPARENT[name])) == [255, 0]
+
+
+def test_the_colour_of_transparent_pixels_does_not_bleed() -> None:
+    files = make(encode(draw_half(BLUE, RED, 902), "PNG")).files
+    preview = Image.open(BytesIO(files["256.jpg"]))
+    red, green, _ = preview.split()
+    assert max(r - g for r, g in zip(red.tobytes(), green.tobytes(), strict=True)) < 16
+
+
+def test_an_opaque_picture_has_no_alpha_channel() -> None:
+    assert show(encode(draw(mode="RGBA"), "PNG")).mode == "RGB"
+
+
+# What is thrown away
+
+SECRETS = re.compile(rb"Fotofabrik|Augapfel|2026:01:02|Ada Lovelace|Whispered|W3C-ish|acsp")
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><Whispered exif:GPSLatitude="51,30N"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_file_tells_what_the_photo_told(kind: str) -> None:
+    options: dict[str, object] = {"exif": make_exif(), "xmp": XMP, "comment": b"Whispered"}
+    data = encode(draw(), kind, icc_profile=swap_red_and_blue(), **options)
+    assert SECRETS.search(data)
+    for ending, content in make(data).files.items():
+        parts = {b"VP8 "} if ending.endswith("webp") else {b"\xe0", b"\xdb", b"\xc0", b"\xc4"}
+        assert list_parts(content) == parts
+        assert not SECRETS.search(content)
+
+
+def test_a_transparent_picture_tells_no_more() -> None:
+    data = encode(draw_half(BLUE, RED), "PNG", exif=make_exif(), icc_profile=swap_red_and_blue())
+    for ending, content in make(data).files.items():
+        if ending.endswith("webp"):
+            assert list_parts(content) <= {b"VP8X", b"ALPH", b"VP8 "}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_the_kinds_of_things_thrown_away_are_told(kind: str) -> None:
+    data = encode(draw(), kind, exif=make_exif())
+    assert make(data).removed == ("place", "camera", "date", "author")
+
+
+def test_the_time_that_a_camera_notes_is_told() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(images.EXIF_DIRECTORY)[0x9003] = "2026:01:02 03:04:05"
+    assert make(draw_jpeg(exif=exif)).removed == ("date",)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "PNG"])
+def test_a_place_in_xmp_is_told(kind: str) -> None:
+    if kind == "PNG":
+        text = make_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+        data = make_png(8, 2, bytes(192), text)
+    else:
+        data = encode(draw(), kind, xmp=XMP)
+    assert make(data).removed == ("place",)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "GIF"])
+def test_a_comment_is_told(kind: str) -> None:
+    assert make(encode(draw(), kind, comment=b"Whispered")).removed == ("comment",)
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+def test_of_a_clean_picture_nothing_is_told(kind: str) -> None:
+    assert make(draw_as(kind)).removed == ()
+
+
+def test_the_turn_alone_is_no_secret() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert make(draw_jpeg(exif=exif)).removed == ()
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [b"", b"MM", b"MM\0*\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"nonsense" * 99],
+)
+def test_broken_exif_is_ignored(exif: bytes) -> None:
+    assert list_colours(show(draw_jpeg(exif=b"Exif\0\0" + exif))) == near(*QUARTERS)
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_a_directory_that_points_nowhere_does_not_hide_the_others(endian: str) -> None:
+    exif = make_exif()
+    exif.endian = endian
+    exif.get_ifd(images.EXIF_DIRECTORY)[0x9003] = "2026:01:02 03:04:05"
+    block = exif.tobytes()
+    at = block.index(struct.pack(endian + "HHL", images.EXIF_DIRECTORY, 4, 1)) + 8
+    avatar = make(draw_jpeg(exif=block[:at] + b"\x7f" * 4 + block[at + 4 :]))
+    assert avatar.removed == ("place", "camera", "date", "author")
+
+
+def test_exif_tags_that_all_point_to_the_same_bytes_are_not_followed() -> None:
+    data = draw_jpeg(exif=make_exif_bomb())
+    tracemalloc.start()
+    try:
+        make(data)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # followed, they make 300 MB
+    finally:
+        tracemalloc.stop()
+
+
+# What is refused
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>1</script></svg>'
+NO_PICTURES = {"text": b"Dear Charles", "nothing": b"", "SVG": SVG} | {
+    kind: encode(draw(), kind) for kind in ("BMP", "TIFF", "PDF", "PPM", "ICO", "TGA", "EPS")
+}
+
+
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_what_is_no_picture_for_the_web_is_refused(kind: str) -> None:
+    assert find_refusal(NO_PICTURES[kind]) == "unreadable"
+
+
+@pytest.mark.parametrize(("width", "height"), [(31, 600), (600, 31), (1, 1)])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_tiny_picture_is_refused(kind: str, width: int, height: int) -> None:
+    with pytest.raises(Refused) as caught:
+        make(draw_as(kind, width, height))
+    assert caught.value.code == "small"
+    assert caught.value.facts == {"width": width, "height": height, "limit": 32}
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "height", "limit"),
+    [
+        ("JPEG", 8125, 8001, 65),
+        ("PNG", 5000, 5001, 25),
+        ("GIF", 5000, 5001, 25),
+        ("AVIF", 5000, 5001, 25),
+        ("HEIC", 5000, 5001, 25),
+        ("WEBP", 4000, 4001, 16),
+    ],
+)
+def test_a_large_picture_is_refused_by_its_header_alone(
+    kind: str, width: int, height: int, limit: int
+) -> None:
+    with pytest.raises(Refused) as caught:
+        make(make_claim(kind, width, height))
+    facts = {"format": ALL_FORMATS[kind], "megapixels": limit + 1, "limit": limit}
+    assert (caught.value.code, caught.value.facts) == ("large", facts)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "HEIC"])
+def test_an_enormous_picture_is_refused_by_its_header_alone(kind: str) -> None:
+    assert find_refusal(make_claim(kind, 30_000, 30_000)) == "enormous"
+
+
+def test_a_heic_that_is_larger_than_it_says_is_refused() -> None:
+    assert find_refusal(make_claim("HEIC", 33, 33)) == "broken"
+
+
+def test_a_jpeg_in_endless_passes_is_refused() -> None:
+    assert find_refusal(make_scans(200)) == "scans"
+    assert list_colours(show(make_scans(80))) == near(*QUARTERS)
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+def test_half_a_file_is_refused(kind: str) -> None:
+    data = make_heic() if kind == "HEIC" else encode(draw_noise(100), kind)
+    assert find_refusal(data[: len(data) // 2]) in ("broken", "unreadable")
+
+
+@pytest.mark.parametrize("missing", [1, 2, 10])
+def test_a_jpeg_without_its_last_bytes_is_taken(missing: int) -> None:
+    data = encode(draw_noise(100), "JPEG")
+    whole, cut = show(data), show(data[:-missing])
+    assert list_colours(cut) == near(*list_colours(whole))
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_breaks_off_is_refused(share: float, progressive: bool) -> None:
+    data = encode(draw_noise(100), "JPEG", progressive=progressive)
+    assert find_refusal(data[: int(len(data) * share)]) == "broken"
+
+
+ODD_CHUNKS = {
+    "palette missing": make_png(8, 3, bytes(64)),
+    "more transparent colours than there are": make_png(
+        8, 3, bytes(64), make_chunk(b"PLTE", b"abc"), make_chunk(b"tRNS", bytes(300))
+    ),
+    "colour beyond the palette": make_png(8, 3, b"\x07" * 64, make_chunk(b"PLTE", b"abc")),
+    "text called transparency": make_png(
+        8, 2, bytes(192), make_chunk(b"tEXt", b"transparency\0hello")
+    ),
+    "text called icc_profile": make_png(
+        8, 2, bytes(192), make_chunk(b"tEXt", b"icc_profile\0hello")
+    ),
+    "text called exif": make_png(8, 2, bytes(192), make_chunk(b"tEXt", b"exif\0hello")),
+    "text called xmp": make_png(8, 2, bytes(192), make_chunk(b"tEXt", b"xmp\0hello")),
+}
+
+
+def is_taken_or_refused(data: bytes) -> bool:
+    """Return whether a picture becomes whole files or is refused, rather than an error."""
+    try:
+        files = make(data).files
+    except Refused:
+        return True
+    return all(Image.open(BytesIO(content)).load() for content in files.values())
+
+
+@pytest.mark.parametrize("name", ODD_CHUNKS)
+def test_a_png_put_together_wrongly_is_no_error(name: str) -> None:
+    assert is_taken_or_refused(ODD_CHUNKS[name])
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+def test_a_damaged_file_is_no_error(kind: str) -> None:
+    chance = random.Random(kind)
+    options = {"exif": make_exif(6), "icc_profile": swap_red_and_blue()}
+    whole = make_heic() if kind == "HEIC" else encode(draw(64, 64), kind, **options)
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 2, 8])):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        assert is_taken_or_refused(bytes(data))
+
+
+# One at a time
+
+
+def test_who_waits_too_long_is_told_that_many_pictures_are_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "MAX_WAIT_SECONDS", 0.01)
+    with images._decoding:
+        assert find_refusal(draw_jpeg()) == "busy"
+    assert make(draw_jpeg())
+
+
+def test_who_waits_gets_a_turn() -> None:
+    made: list[Avatar] = []
+    other = threading.Thread(target=lambda: made.append(make(draw_jpeg())))
+    with images._decoding:
+        other.start()
+        assert made == []
+    other.join(timeout=60)
+    assert len(made) == 1
+
+
+def test_a_refusal_does_not_stand_in_the_way_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_WAIT_SECONDS", 0.01)
+    assert [find_refusal(b"Dear Charles") for _ in range(3)] == ["unreadable"] * 3
+    assert make(draw_jpeg())

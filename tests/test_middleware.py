@@ -1,0 +1,219 @@
+"""What every request passes: the question for health, and the number it goes by in the log."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+
+from config import middleware
+from profiles.models import User
+
+from .conftest import list_media
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """A clock of the test's own, at whose start nobody has asked for the media yet."""
+    clock = Clock()
+    monkeypatch.setattr("config.middleware.time.monotonic", clock)
+    middleware._media_checked.clear()
+    yield clock
+    middleware._media_checked.clear()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The log, with the numbers that the site's own handler would write."""
+    numbers = middleware.RequestIdFilter()
+    caplog.handler.addFilter(numbers)
+    yield caplog
+    caplog.handler.removeFilter(numbers)
+
+
+def ask(client: Client, url: str = "/healthz") -> tuple[int, str]:
+    """Return how the site says that it is."""
+    response = client.get(url)
+    return response.status_code, response.content.decode()
+
+
+def test_a_healthy_site_says_ok(db: None, client: Client) -> None:
+    response = client.get("/healthz")
+    assert (response.status_code, response.content) == (200, b"ok")
+    assert response.headers["Content-Type"] == "text/plain"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7:8000", "evil.example", "localhost", "[::1]", "a b"])
+def test_the_health_does_not_depend_on_the_host(
+    host: str, db: None, client: Client, settings: LazySettings
+) -> None:
+    settings.ALLOWED_HOSTS = ["likeness.example"]
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/healthz", headers={"host": host}).status_code == 200
+    assert client.get("/", headers={"host": host}).status_code in (301, 400)
+
+
+def test_asking_for_the_health_costs_no_session(db: None, as_ada: Client) -> None:
+    response = as_ada.get("/healthz")
+    assert not response.cookies
+    assert "Vary" not in response.headers
+
+
+def test_the_health_is_at_its_own_address_alone(db: None, client: Client) -> None:
+    assert client.get("/healthz/").status_code == 404
+    assert client.get("/healthzz").status_code == 404
+
+
+@pytest.mark.parametrize("app", ["profiles", "sessions"])
+def test_a_missing_migration_is_told(app: str, db: None, client: Client) -> None:
+    MigrationRecorder.Migration.objects.filter(app=app).delete()
+    assert ask(client) == (503, "A migration is missing.")
+
+
+def test_an_empty_database_is_told(db: None, client: Client) -> None:
+    MigrationRecorder.Migration.objects.all().delete()
+    assert ask(client) == (503, "A migration is missing.")
+
+
+def test_a_database_that_does_not_answer_is_told(db: None, client: Client) -> None:
+    with connection.execute_wrapper(break_off):
+        assert ask(client) == (503, "The database does not answer.")
+
+
+def break_off(*args: object) -> None:
+    """Fail as a database does that was stopped."""
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+def test_the_media_can_be_written_and_nothing_is_left(
+    db: None, client: Client, clock: Clock, settings: LazySettings
+) -> None:
+    assert ask(client, "/healthz?media=1") == (200, "ok")
+    assert settings.MEDIA_ROOT.is_dir()
+    assert list_media(settings) == []
+
+
+def test_without_being_asked_for_the_media_are_not_touched(
+    db: None, client: Client, clock: Clock, settings: LazySettings
+) -> None:
+    settings.MEDIA_ROOT.write_text("a file in its place")
+    assert ask(client) == (200, "ok")
+
+
+def test_media_that_cannot_be_written_are_told(
+    db: None, client: Client, clock: Clock, settings: LazySettings
+) -> None:
+    settings.MEDIA_ROOT.write_text("a file in its place")
+    assert ask(client, "/healthz?media=1") == (503, "The media storage cannot be written.")
+
+
+def test_the_media_are_written_every_30_seconds_at_most(
+    db: None, client: Client, clock: Clock, settings: LazySettings
+) -> None:
+    assert ask(client, "/healthz?media=1")[0] == 200
+    (settings.MEDIA_ROOT / "protected").rmdir()
+    settings.MEDIA_ROOT.rmdir()
+    clock.now += 29
+    assert ask(client, "/healthz?media=1")[0] == 200
+    assert not settings.MEDIA_ROOT.exists()
+    clock.now += 1
+    assert ask(client, "/healthz?media=1")[0] == 200
+    assert settings.MEDIA_ROOT.exists()
+
+
+def test_a_fault_of_the_media_is_told_until_it_is_mended(
+    db: None, client: Client, clock: Clock, settings: LazySettings
+) -> None:
+    settings.MEDIA_ROOT.write_text("a file in its place")
+    statuses = [ask(client, "/healthz?media=1")[0]]
+    settings.MEDIA_ROOT.unlink()
+    for seconds in (29, 1):
+        clock.now += seconds
+        statuses.append(ask(client, "/healthz?media=1")[0])
+    assert statuses == [503, 503, 200]
+
+
+def test_all_faults_are_told_together(
+    db: None, client: Client, clock: Clock, settings: LazySettings
+) -> None:
+    settings.MEDIA_ROOT.write_text("a file in its place")
+    MigrationRecorder.Migration.objects.filter(app="profiles").delete()
+    assert ask(client, "/healthz?media=1")[1].splitlines() == [
+        "A migration is missing.",
+        "The media storage cannot be written.",
+    ]
+
+
+@pytest.mark.parametrize("number", ["f" * 32, "01234567", "a-b_c-d9", "x" * 64])
+def test_the_number_that_a_proxy_gave_is_kept(number: str, db: None, client: Client) -> None:
+    response = client.get("/", headers={"x-request-id": number})
+    assert response.headers["X-Request-ID"] == number
+
+
+@pytest.mark.parametrize(
+    "number", ["", "short", "x" * 65, "two words", "line\nbreak", "<script>", "ÄÖÜäöüßß", "٣" * 8]
+)
+def test_a_number_that_is_none_is_replaced(number: str, db: None, client: Client) -> None:
+    given = client.get("/", headers={"x-request-id": number}).headers["X-Request-ID"]
+    assert given != number
+    assert re.fullmatch(r"[0-9a-f]{16}", given)
+
+
+def test_each_request_has_a_number_of_its_own(db: None, client: Client) -> None:
+    assert client.get("/")["X-Request-ID"] != client.get("/")["X-Request-ID"]
+
+
+def test_an_answer_without_a_page_has_a_number_too(db: None, client: Client) -> None:
+    assert "X-Request-ID" in client.get("/nowhere/").headers
+    assert "X-Request-ID" in client.get("/", headers={"host": "evil.example"}).headers
+
+
+def test_the_number_stands_on_the_lines_of_the_log(
+    db: None, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    client.get("/nowhere/", headers={"x-request-id": "number-of-the-proxy"})
+    lines = [record for record in log.records if "/nowhere/" in record.getMessage()]
+    assert {vars(line)["request_id"] for line in lines} == {"number-of-the-proxy"}
+
+
+def test_a_page_that_broke_has_the_number_of_its_line_in_the_log(
+    db: None, log: pytest.LogCaptureFixture
+) -> None:
+    with connection.execute_wrapper(break_off):
+        response = Client(raise_request_exception=False).get("/")
+    line = next(record for record in log.records if record.levelname == "ERROR")
+    assert response.status_code == 500
+    assert vars(line)["request_id"] == response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("url", ["/nowhere/", "/healthz"])
+def test_no_line_has_the_number_of_an_earlier_request(
+    url: str, db: None, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    MigrationRecorder.Migration.objects.filter(app="profiles").delete()
+    client.get("/", headers={"x-request-id": "number-of-the-earlier"})
+    client.get(url)
+    lines = [record for record in log.records if url in record.getMessage()]
+    assert lines
+    assert "number-of-the-earlier" not in {vars(line)["request_id"] for line in lines}
+
+
+def test_pages_differ_by_language_and_pictures_do_not(ada: User, client: Client) -> None:
+    assert "Accept-Language" in client.get("/").headers["Vary"]
+    picture = client.get(ada.profile.avatar.url)
+    assert picture.getvalue()
+    assert "Vary" not in picture.headers
