@@ -25,7 +25,7 @@ FROM python:3.13-slim AS product
 # Fixed, so that files on a volume stay the site's own from one image to the next.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin likeness \
-    && install -d -o likeness -g likeness /data
+    && install -d -o likeness -g likeness /data /data/media
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
