@@ -157,15 +157,17 @@ class AvatarFieldFile(ImageFieldFile):
         The name is the sender's and is not used. With `save=False` nothing is stored before the
         instance is saved. Raises `ValidationError` for a picture that is not taken.
         """
-        setattr(self.instance, self.field.name, File(content.file, name or "picture"))
-        if save:
-            self.instance.save()
+        self._assign(File(content.file, name or "picture"), save)
 
     def delete(self, save: bool = True) -> None:
         """Take the avatar away; its files go after the commit."""
-        setattr(self.instance, self.field.name, "")
+        self._assign("", save)
+
+    def _assign(self, value: File | str, save: bool) -> None:
+        setattr(self.instance, self.field.name, value)
         if save:
             self.instance.save()
+            self.name = str(getattr(self.instance, self.field.name))
 
     def replace(
         self,

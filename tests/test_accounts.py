@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.test import Client
 from PIL import Image
 
+from profiles.account_forms import SignupForm
 from profiles.models import Profile, User
 
 from .conftest import list_media, sign_in
@@ -553,3 +554,20 @@ def test_no_two_accounts_differ_by_case_alone(names: list[str], client: Client) 
     join(client, username=names[0])
     join(Client(), 400, username=names[1])
     assert User.objects.count() == 1
+
+
+def test_an_earlier_link_does_not_take_the_address_back(as_ada: Client) -> None:
+    for name in ("old", "new"):
+        as_ada.post("/accounts/email/", {"email": f"{name}@example.org"})
+    assert as_ada.post(find_link(-1)).status_code == 302
+    assert as_ada.post(find_link(-2)).status_code == 400
+    assert User.objects.get(username="ada").email == "new@example.org"
+
+
+def test_of_two_who_take_a_name_at_once_one_is_told(db: None) -> None:
+    words = {"password1": "engine no 1", "password2": "engine no 1"}
+    form = SignupForm({"username": "ada", "email": "ada@example.org"} | words)
+    assert form.is_valid()
+    User.objects.create_user("ada")
+    assert form.save_unless_taken() is None
+    assert form.errors["username"] == ["This user name is taken. Choose another."]

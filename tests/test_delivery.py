@@ -64,6 +64,18 @@ def test_the_picture_of_an_inactive_member_is_gone_for_all(grace: User, as_ada: 
     assert get(as_ada, grace.profile) == HTTPStatus.NOT_FOUND
 
 
+def test_the_public_picture_of_a_deactivated_member_is_gone(ada: User, client: Client) -> None:
+    url = ada.profile.avatar.url
+    ada.is_active = False
+    ada.save()
+    assert client.get(url.replace("avatars", "protected")).status_code == HTTPStatus.NOT_FOUND
+    assert get(client, Profile.objects.get(user=ada)) == HTTPStatus.NOT_FOUND
+    assert Profile.objects.get(user=ada).avatar.name.startswith("protected/")
+    ada.is_active = True
+    ada.save()
+    assert get(client, Profile.objects.get(user=ada)) == HTTPStatus.OK
+
+
 def test_a_hidden_picture_is_gone_from_its_public_address(ada: User, as_grace: Client) -> None:
     url = ada.profile.avatar.url
     ada.profile.visibility = Profile.Visibility.PRIVATE

@@ -111,6 +111,38 @@ def test_a_picture_that_is_gone_from_the_disk_does_not_keep_a_profile_from_chang
     assert not Profile.objects.get(user=ada).avatar
 
 
+def test_a_picture_that_lacks_a_size_has_all_again_when_it_moves(
+    ada: User, settings: LazySettings
+) -> None:
+    (Path(settings.MEDIA_ROOT) / ada.profile.avatar.name.replace("512", "64")).unlink()
+    ada.profile.visibility = Profile.Visibility.PRIVATE
+    ada.profile.save()
+    assert list_media(settings) == names_of(ada.profile)
+    assert ada.profile.avatar.name.startswith("protected/")
+
+
+def test_a_visibility_that_was_set_and_passed_over_is_saved_later(ada: User) -> None:
+    profile = Profile.objects.get(user=ada)
+    profile.visibility = Profile.Visibility.PRIVATE
+    profile.save(update_fields=["bio"])
+    profile.refresh_from_db(fields=["bio"])
+    assert Profile.objects.get(user=ada).visibility == "public"
+    profile.save()
+    assert Profile.objects.get(user=ada).visibility == "private"
+
+
+def test_a_picture_cannot_be_stored_as_it_was_sent(db: None) -> None:
+    photo = ContentFile(draw_jpeg(), "x.php")
+    with pytest.raises(ValueError, match="An avatar is stored"):
+        Profile.objects.bulk_create([Profile(user_id=1, avatar=photo)])
+
+
+def test_the_old_name_is_not_used_after_a_new_picture(ada: User) -> None:
+    avatar = ada.profile.avatar
+    avatar.save("x.jpg", ContentFile(draw_jpeg()))
+    assert avatar.name == Profile.objects.get(user=ada).avatar.name
+
+
 def test_a_full_disk_leaves_the_old_picture_and_nothing_else(
     ada: User, settings: LazySettings
 ) -> None:
