@@ -14,7 +14,7 @@ from django.conf import LazySettings
 from django.test import Client
 from PIL import ImageStat
 
-from profiles import images
+from profiles import images, metadata
 
 from .conftest import list_media
 from .pictures import draw_jpeg, list_parts
@@ -101,7 +101,7 @@ def measure_quarters(data: bytes) -> list[list[float]]:
     The picture is pressed into a square, which leaves the means as they are.
     """
     im, _, _ = images.decode(BytesIO(data), images.Crop())
-    orientation = images.read_exif(im.info.get("exif") or b"").get(images.ORIENTATION, 1)
+    orientation = metadata.read_exif(im.info.get("exif") or b"").get(metadata.ORIENTATION, 1)
     square = images.shrink(im, (0, 0, *im.size), 64)
     if orientation in images.TURNS:
         square = square.transpose(images.TURNS[orientation])
@@ -135,7 +135,7 @@ def test_no_name_of_a_file_decides_where_it_lies(
 MEASURE = """
 import json, re, resource, sys, time
 from pathlib import Path
-from profiles import images
+from profiles import images, metadata
 
 def peak():
     return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms, ImageStat
 
-from profiles import images
+from profiles import images, metadata
 from profiles.images import SIZES, Avatar, Crop, Refused
 
 from .pictures import (
@@ -355,7 +355,7 @@ def test_the_kinds_of_things_thrown_away_are_told(kind: str) -> None:
 
 def test_the_time_that_a_camera_notes_is_told() -> None:
     exif = Image.Exif()
-    exif.get_ifd(images.EXIF_DIRECTORY)[0x9003] = "2026:01:02 03:04:05"
+    exif.get_ifd(metadata.EXIF_DIRECTORY)[0x9003] = "2026:01:02 03:04:05"
     assert make(draw_jpeg(exif=exif)).removed == ("date",)
 
 
@@ -397,9 +397,9 @@ def test_broken_exif_is_ignored(exif: bytes) -> None:
 def test_a_directory_that_points_nowhere_does_not_hide_the_others(endian: str) -> None:
     exif = make_exif()
     exif.endian = endian
-    exif.get_ifd(images.EXIF_DIRECTORY)[0x9003] = "2026:01:02 03:04:05"
+    exif.get_ifd(metadata.EXIF_DIRECTORY)[0x9003] = "2026:01:02 03:04:05"
     block = exif.tobytes()
-    at = block.index(struct.pack(endian + "HHL", images.EXIF_DIRECTORY, 4, 1)) + 8
+    at = block.index(struct.pack(endian + "HHL", metadata.EXIF_DIRECTORY, 4, 1)) + 8
     avatar = make(draw_jpeg(exif=block[:at] + b"\x7f" * 4 + block[at + 4 :]))
     assert avatar.removed == ("place", "camera", "date", "author")
 
