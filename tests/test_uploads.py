@@ -12,6 +12,7 @@ from django.test import Client
 
 from profiles.images import MAX_BYTES
 from profiles.models import User
+from profiles.uploads import LimitUploadHandler
 
 from .conftest import list_media
 from .pictures import draw_jpeg, draw_noise, encode
@@ -54,10 +55,10 @@ def upload_named(client: Client, name: str, content: bytes) -> Any:
 
 
 def test_a_file_that_is_too_large_costs_nobody_what_they_typed(as_ada: Client) -> None:
-    response = upload(as_ada, b"\xff" * 21_000_000, json=False, description="Ada in a hat")
+    response = upload(as_ada, b"\xff" * 22_500_000, json=False, description="Ada in a hat")
     page = response.content.decode()
     assert response.status_code == 413
-    assert "This photo is 21 MB; the limit is 20 MB." in page
+    assert "This photo is 23 MB; the limit is 20 MB." in page
     assert 'value="Ada in a hat"' in page
 
 
@@ -72,6 +73,13 @@ def test_the_limit_itself_is_allowed(as_ada: Client, size: int, status: int) -> 
     response = upload(as_ada, b"\xff" * size)
     assert response.status_code == status
     assert ("not a picture" in response.json()["errors"]["avatar"][0]) == (status == 400)
+
+
+def test_what_comes_past_the_limit_is_thrown_away_as_it_comes() -> None:
+    handler = LimitUploadHandler()
+    handler.new_file("avatar", "photo.jpg", "image/jpeg", None)
+    kept = [handler.receive_data_chunk(b"\xff" * 5_000_000, 0) for _ in range(6)]
+    assert [chunk is None for chunk in kept] == [False] * 4 + [True] * 2
 
 
 def test_a_picture_with_as_many_bytes_as_allowed_is_taken(as_ada: Client) -> None:

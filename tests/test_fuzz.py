@@ -1,0 +1,64 @@
+"""Files that nobody would think of: valid pictures of every format, damaged at random.
+
+LIKENESS_FUZZ=100000 tries that many of each format; otherwise as many as a test may take.
+"""
+
+import os
+from io import BytesIO
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from profiles.fields import ENDINGS
+from profiles.images import Refused, make_avatar
+
+from .pictures import draw, draw_jpeg, encode, make_exif, make_heic
+
+SOURCES = {
+    "JPEG": draw_jpeg(96, 64, exif=make_exif(6)),
+    "progressive": draw_jpeg(96, 64, progressive=True),
+    "CMYK": encode(draw(96, 64, "CMYK"), "JPEG"),
+    "PNG": encode(draw(96, 64, "RGBA"), "PNG", exif=make_exif(6)),
+    "palette": encode(draw(96, 64, "P"), "PNG", transparency=1),
+    "WebP": encode(draw(96, 64), "WEBP", exif=make_exif(6)),
+    "lossless": encode(draw(96, 64), "WEBP", lossless=True),
+    "GIF": encode(draw(96, 64, "P"), "GIF", save_all=True, append_images=[draw(96, 64, "P")]),
+    "AVIF": encode(draw(96, 64), "AVIF", exif=make_exif(6)),
+    "HEIC": make_heic(),
+}
+# Where to, how many bytes go, and what comes in their place.
+damages = st.lists(
+    st.tuples(st.integers(0, 2**16), st.integers(0, 64), st.binary(max_size=16)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@settings(
+    max_examples=int(os.environ.get("LIKENESS_FUZZ", "300")),
+    derandomize="LIKENESS_FUZZ" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(damages=damages)
+def test_a_damaged_picture_is_refused_or_taken_whole(
+    name: str, damages: list[tuple[int, int, bytes]]
+) -> None:
+    data = SOURCES[name]
+    for place, length, bytes_ in damages:
+        at = place % (len(data) + 1)
+        data = data[:at] + bytes_ + data[at + length :]
+    try:
+        files = make_avatar(BytesIO(data)).files
+    except Refused:
+        return
+    assert set(files) == set(ENDINGS)
+    for content in files.values():
+        im = Image.open(BytesIO(content))
+        im.load()
+        assert im.width == im.height
+        assert not {"exif", "xmp", "icc_profile", "comment"} & set(im.info)
