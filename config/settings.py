@@ -189,4 +189,6 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Django's own handler would say each line once more.
+    "loggers": {"django": {"handlers": []}},
 }

@@ -80,6 +80,8 @@ def test_what_comes_past_the_limit_is_thrown_away_as_it_comes() -> None:
     handler.new_file("avatar", "photo.jpg", "image/jpeg", None)
     kept = [handler.receive_data_chunk(b"\xff" * 5_000_000, 0) for _ in range(6)]
     assert [chunk is None for chunk in kept] == [False] * 4 + [True] * 2
+    handler.new_file("avatar", "other.jpg", "image/jpeg", None)
+    assert handler.receive_data_chunk(b"\xff", 0) == b"\xff"
 
 
 def test_a_picture_with_as_many_bytes_as_allowed_is_taken(as_ada: Client) -> None:
