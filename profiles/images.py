@@ -35,6 +35,7 @@ MAX_SCANS = 100
 # A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
 MAX_PROFILE_BYTES = 4 * 1000 * 1000
 MAX_WAIT_SECONDS = 20
+MAX_DRAWING_COLOURS = 64
 
 # EXIF 2.32, table 1 (orientation), as the turn that puts the stored picture upright.
 TURNS = {
@@ -298,7 +299,9 @@ def encode(im: Image.Image) -> dict[str, bytes]:
         side = min(size, im.width)
         if side < im.width:  # each size from the one above it: a quarter of the pixels
             im = im.resize((side, side), Resampling.LANCZOS, reducing_gap=2)
-        files[f"{size}.webp"] = save(im, "WEBP", quality=80, method=4)
+        # A drawing of few colours is smaller without loss, and keeps its hard edges.
+        is_drawing = im.getcolors(MAX_DRAWING_COLOURS) is not None
+        files[f"{size}.webp"] = save(im, "WEBP", quality=80, method=4, lossless=is_drawing)
         if size == LINK_PREVIEW_SIZE:
             files[f"{size}.jpg"] = save(flatten(im), "JPEG", quality=85)
     return files

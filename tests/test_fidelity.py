@@ -1,0 +1,75 @@
+"""How faithful the avatars of the corpus's photos are, to the eye."""
+
+import functools
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from PIL.Image import Resampling
+
+from profiles import images, metadata
+
+from .colours import convert_to_lab, find_difference
+from .test_corpus import COLOURED, CORPUS
+from .test_corpus import pytestmark as pytestmark
+
+FIELDS, FIELD = 32, 16  # as many fields a side are compared, of as many pixels a side at least
+# A plain decoder does not take those that break off.
+PHOTOS = [row["file"] for row in COLOURED if not row["file"].startswith("broken_jpeg")]
+
+
+def make_reference(data: bytes) -> Image.Image:
+    """Return the square as slow and plain as can be: colours at full size, then area averages."""
+    im: Image.Image = Image.open(BytesIO(data))
+    im.load()
+    exif = metadata.read_exif(im.info.get("exif") or b"")
+    turn = images.TURNS.get(exif.get(metadata.ORIENTATION, 1))
+    im = im if turn is None else im.transpose(turn)
+    profile = im.info.get("icc_profile") or b""
+    if im.has_transparency_data:
+        im = im.convert("RGBA")
+    elif im.mode == "P":
+        im = im.convert("RGB")
+    elif im.mode.startswith("I"):
+        im = im.point(lambda value: value / 257).convert("L")
+    if isinstance(profile, bytes) and (transform := images.build_transform(profile, im.mode)):
+        im = transform.apply(im)
+    if im.mode == "RGBA":
+        im = images.flatten(im)
+    left, top, side = images.Crop().square(*im.size)
+    box = (left, top, left + side, top + side)
+    return average(im.convert("RGB"), box)
+
+
+def average(im: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return the means of the fields that a square is divided into."""
+    fields = max(1, min(FIELDS, (box[2] - box[0]) // FIELD))
+    return im.resize((fields, fields), Resampling.BOX, box)
+
+
+def list_lab(im: Image.Image) -> list[tuple[float, float, float]]:
+    """Return the colours of a picture's pixels in L*a*b*."""
+    data = im.convert("RGB").tobytes()
+    return [convert_to_lab(tuple(data[at : at + 3])) for at in range(0, len(data), 3)]
+
+
+@functools.cache
+def measure_error(name: str) -> float:
+    """Return the mean CIEDE2000 between an avatar and its reference."""
+    data = (CORPUS / "good" / name).read_bytes()
+    made: Image.Image = Image.open(BytesIO(images.make_avatar(BytesIO(data)).files["512.webp"]))
+    reference = list_lab(make_reference(data))
+    fields = round(len(reference) ** 0.5)
+    made = images.flatten(made).resize((fields, fields), Resampling.BOX)
+    pairs = zip(list_lab(made), reference, strict=True)
+    return sum(find_difference(*pair) for pair in pairs) / len(reference)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_no_colour_looks_different(name: str) -> None:
+    assert measure_error(name) <= 2.0
+
+
+def test_over_all_photos_nobody_would_see_a_difference() -> None:
+    errors = [measure_error(name) for name in PHOTOS]
+    assert sum(errors) / len(errors) <= 1.0
