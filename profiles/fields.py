@@ -38,10 +38,15 @@ REFUSALS = {
         "This %(format)s picture has %(megapixels)s megapixels; the limit is %(limit)s. "
         "Choose a smaller copy."
     ),
-    "enormous": _("This picture has over 170 megapixels; the limit is 65. Choose a smaller copy."),
+    "enormous": _(
+        "This picture has over 170 megapixels, more than we can open. Choose a smaller copy."
+    ),
     "scans": _(
         "This JPEG is built up in more than %(limit)s passes, as no camera does. "
         "Save it anew, or choose another."
+    ),
+    "pieces": _(
+        "This file is cut into more pieces than any camera makes. Save it anew, or choose another."
     ),
     "busy": _("Many pictures are being made just now. Nothing has changed; try again in a minute."),
 }

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import BinaryIO
+from itertools import islice
+from typing import Any, BinaryIO, cast
 
 from pi_heif import register_heif_opener
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
@@ -34,6 +35,11 @@ OPENERS = [name for name in MAX_MEGAPIXELS if name != "MPO"]
 MAX_SCANS = 100
 # A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
 MAX_PROFILE_BYTES = 4 * 1000 * 1000
+# A camera's 20 MB take some 10,000 reads.
+MAX_PIECES = 600_000
+# Pillow joins a JPEG's EXIF segments all over again for each: a camera writes one to ten.
+MAX_EXIF_BLOCKS = 100
+MAX_MARKERS = 10_000
 MAX_WAIT_SECONDS = 20
 MAX_DRAWING_COLOURS = 64
 
@@ -48,6 +54,7 @@ TURNS = {
     8: Transpose.ROTATE_90,
 }
 NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
+EXIF_HEADER = b"Exif\0\0"
 # ITU T.81, table B.1.
 START_OF_IMAGE, START_OF_SCAN, END_OF_IMAGE = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 TEMPORARY = b"\xff\x01"
@@ -102,7 +109,7 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop()) -> Avatar:
     """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason."""
     with _one_at_a_time():
         with _refusing_what_breaks():
-            im, stored_size, scale = decode(file, crop)
+            im, stored_size, scale = decode(cast(BinaryIO, Pieces(file)), crop)
             exif = read_exif(im.info.get("exif") or b"")
             orientation = exif.get(ORIENTATION, 1)
             width, height = stored_size[::-1] if orientation in (5, 6, 7, 8) else stored_size
@@ -144,6 +151,23 @@ def _refusing_what_breaks() -> Iterator[None]:
         raise Refused("broken") from error
 
 
+class Pieces:
+    """A file that is read in so many pieces only: of millions, Pillow makes minutes of work."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.left = MAX_PIECES
+
+    def read(self, size: int = -1) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise Refused("pieces")
+        return self.file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
 def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], int]:
     """Return the decoded picture, its full size as stored, and how much smaller it was decoded."""
     im = look(file)
@@ -163,6 +187,9 @@ def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], in
 def look(file: BinaryIO) -> Image.Image:
     """Open a picture by its content, and refuse by its header alone what is too small or large."""
     file.seek(0)
+    if count(EXIF_HEADER, file) > MAX_EXIF_BLOCKS:
+        raise Refused("pieces")
+    file.seek(0)
     im = Image.open(file, formats=OPENERS)
     width, height = im.size
     kind = im.format or ""
@@ -177,19 +204,26 @@ def look(file: BinaryIO) -> Image.Image:
     return im
 
 
+def count(needle: bytes, file: BinaryIO) -> int:
+    """Return how often some bytes are in a file, without a copy of it in memory."""
+    file.seek(0)
+    found, last = 0, b""
+    while chunk := file.read(1 << 20):
+        found += (last + chunk).count(needle)
+        last = chunk[1 - len(needle) :]
+    return found
+
+
 def count_scans(file: BinaryIO) -> int:
     """Return how many scans a JPEG has (ITU T.81, annex B), or any number up to the limit."""
     position = file.tell()
-    file.seek(0)
-    scans, last = 0, b""
-    while chunk := file.read(1 << 20):
-        scans += (last + chunk).count(START_OF_SCAN)
-        last = chunk[-1:]
+    scans = count(START_OF_SCAN, file)
     # Nearly always this quick count of all that looks like a start of scan settles it. A video or
     # a second picture behind the first one (motion photo, MPO) has look-alikes: walk the markers.
     if scans > MAX_SCANS:
         file.seek(0)
-        scans = sum(marker == START_OF_SCAN for marker in walk_markers(file.read()))
+        markers = list(islice(walk_markers(file.read()), MAX_MARKERS))
+        scans = markers.count(START_OF_SCAN) if len(markers) < MAX_MARKERS else MAX_MARKERS
     file.seek(position)
     return scans
 

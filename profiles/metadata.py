@@ -22,8 +22,8 @@ TRACES: dict[str, tuple[set[int], bytes]] = {
 def read_exif(exif: bytes) -> dict[int, int]:
     """Return the tags of an EXIF block with their first value where it is a short or long integer.
 
-    Reads twelve bytes a tag and never what a tag points to, which Pillow's reader does: tags that
-    all point to the same 60 kB make 300 MB. A broken block has the tags up to where it breaks.
+    Reads twelve bytes a tag and never what a tag points to: tags that all point to the same 60 kB
+    would make 300 MB of it. A broken block has the tags up to where it breaks.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = ">" if exif[:2] == b"MM" else "<"

@@ -566,3 +566,23 @@ def test_a_drawing_keeps_its_edges_and_a_photo_is_not_kept_whole() -> None:
     for im, is_exact in ((draw(300, 300), True), (draw_noise(300), False)):
         made = Image.open(BytesIO(make(encode(im, "PNG")).files["512.webp"])).convert("RGB")
         assert (made.tobytes() == im.tobytes()) == is_exact
+
+
+JPEG, PNG = draw_jpeg(64, 64), draw_as("PNG")
+IN_PIECES = {
+    "comments": JPEG[:2] + b"\xff\xfe\0\2" * 400_000 + JPEG[2:],
+    "fill": JPEG[:2] + b"\xff" * 2_000_000 + JPEG[2:],
+    "EXIF": JPEG[:2] + b"\xff\xe1\0\x0eExif\0\0MM\0*\0\0" * 1000 + JPEG[2:],
+    "chunks": PNG[:33] + make_chunk(b"teSt") * 400_000 + PNG[33:],
+}
+
+
+@pytest.mark.parametrize("name", IN_PIECES)
+def test_a_file_in_more_pieces_than_any_camera_makes_is_refused(name: str) -> None:
+    assert find_refusal(IN_PIECES[name]) == "pieces"
+
+
+@pytest.mark.parametrize("marker", [b"\xff\xda\0\2", b"\xff\xe0\0\2"])
+def test_a_jpeg_with_endless_markers_after_its_scan_is_refused(marker: bytes) -> None:
+    data = JPEG[:-2] + b"\xff\xda\0\2" * 101 + marker * 20_000 + JPEG[-2:]
+    assert find_refusal(data) == "scans"
