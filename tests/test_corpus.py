@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.test import Client
-from PIL import ImageStat
+from PIL import Image, ImageStat
 
 from profiles import images, metadata
 
@@ -109,6 +110,35 @@ def measure_quarters(data: bytes) -> list[list[float]]:
     flat = images.flatten(square)
     boxes = [(x, y, x + 32, y + 32) for y in (0, 32) for x in (0, 32)]
     return [ImageStat.Stat(flat.crop(box)).mean for box in boxes]
+
+
+@pytest.mark.parametrize("row", GOOD + HOSTILE, ids=lambda row: row["file"])
+def test_no_run_of_the_metadata_is_in_any_file(row: dict[str, str]) -> None:
+    data = read(row)
+    try:
+        files = images.make_avatar(BytesIO(data)).files
+    except images.Refused:
+        return
+    told = list_runs(collect_metadata(Image.open(BytesIO(data))))
+    # A preview in EXIF is a JPEG, with the same tables as every JPEG.
+    told -= list_runs([images.make_avatar(BytesIO(draw_jpeg())).files["256.jpg"]])
+    for content in files.values():
+        assert told.isdisjoint(list_runs([content]))
+
+
+def collect_metadata(im: Image.Image) -> list[bytes]:
+    """Return all that a picture tells beside its pixels, as bytes."""
+    with suppress(OSError):
+        im.load()
+    values = [value for value in im.info.values() if isinstance(value, (bytes, str))]
+    segments = [value for _, value in getattr(im, "applist", [])]
+    return [value.encode() if isinstance(value, str) else value for value in [*values, *segments]]
+
+
+def list_runs(blocks: list[bytes], length: int = 24) -> set[bytes]:
+    """Return every run of so many bytes, but padding and what codes a flat picture."""
+    runs = {b[at : at + length] for b in blocks for at in range(min(len(b), 2**17) - length + 1)}
+    return {run for run in runs if len(set(run)) > 6}
 
 
 @pytest.mark.parametrize("name", ["jpeg_paris_reference.jpg", "ultrahdr_seine.jpg"])
