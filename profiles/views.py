@@ -1,5 +1,7 @@
 """The conversations about people and their pictures."""
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -81,9 +83,17 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
     return render(request, "profiles/edit.html", context, status=400 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def avatar_edit(request: MemberRequest) -> HttpResponse:
+def avatar_edit(request: HttpRequest) -> HttpResponse:
+    """Let a member put up a picture; a script that asks for nobody is told so in its own words."""
+    if not request.user.is_authenticated and wants_json(request):
+        errors = {"__all__": [_("Sign in, and send the picture again.")]}
+        return JsonResponse({"errors": errors}, status=401)
+    return edit_avatar(cast(MemberRequest, request))
+
+
+@login_required
+def edit_avatar(request: MemberRequest) -> HttpResponse:
     """Put up a picture, or change its description."""
     profile = request.user.profile
     sent = (request.POST, request.FILES) if request.method == "POST" else ()

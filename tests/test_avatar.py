@@ -475,3 +475,10 @@ def test_a_stranger_removes_nothing(ada: User, client: Client, settings: LazySet
     response = client.post("/profile/avatar/delete/")
     assert response.headers["Location"] == "/accounts/login/?next=/profile/avatar/delete/"
     assert len(list_media(settings)) == 5
+
+
+def test_a_script_whose_session_has_ended_is_told_so(client: Client, db: None) -> None:
+    headers = {"Accept": "application/json"}
+    response = client.post("/profile/avatar/", {"avatar": photo()}, headers=headers)
+    assert response.status_code == 401
+    assert response.json() == {"errors": {"__all__": ["Sign in, and send the picture again."]}}
