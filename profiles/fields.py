@@ -17,7 +17,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from . import images
+from . import images, limits
 
 PLACEHOLDER = "profiles/placeholder.svg"
 PROTECTED = "protected/"
@@ -40,6 +40,10 @@ REFUSALS = {
     ),
     "enormous": _(
         "This picture has over 170 megapixels, more than we can open. Choose a smaller copy."
+    ),
+    "progressive": _(
+        "This JPEG has %(megapixels)s megapixels and is saved as a progressive one; the limit for "
+        "these is %(limit)s. Save it without that option, or choose a smaller copy."
     ),
     "scans": _(
         "This JPEG is built up in more than %(limit)s passes, as no camera does. "
@@ -64,11 +68,11 @@ KEEP = Keep.KEEP
 def make_avatar(content: File, crop: images.Crop = images.Crop()) -> images.Avatar:
     """Return the avatar made of a picture; raise `ValidationError` in a visitor's words."""
     try:
-        if content.size > images.MAX_BYTES:
-            megabytes, limit = (-(-size // 1_000_000) for size in (content.size, images.MAX_BYTES))
-            raise images.Refused("bytes", megabytes=megabytes, limit=limit)
+        if content.size > limits.MAX_BYTES:
+            megabytes, limit = (-(-size // 1_000_000) for size in (content.size, limits.MAX_BYTES))
+            raise limits.Refused("bytes", megabytes=megabytes, limit=limit)
         return images.make_avatar(cast(BinaryIO, content.file), crop)
-    except images.Refused as refused:
+    except limits.Refused as refused:
         message = REFUSALS[refused.code]
         raise ValidationError(message, code=refused.code, params=refused.facts) from refused
 

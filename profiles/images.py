@@ -4,42 +4,39 @@ Knows Pillow and no Django. `make_avatar` is the way in; the functions below sta
 which it calls them.
 """
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from itertools import islice
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from pi_heif import register_heif_opener
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
+from .limits import (
+    END_OF_IMAGE,
+    MAX_MEGAPIXELS,
+    MIN_SIDE,
+    NAMES,
+    Pieces,
+    Refused,
+    refuse_pieces,
+    refuse_scans,
+    refuse_size,
+)
 from .metadata import ORIENTATION, drop_texts, list_traces, read_exif
 
 register_heif_opener(thumbnails=False)
 
 SIZES = (512, 256, 128, 64)
 LINK_PREVIEW_SIZE = 256
-MIN_SIDE = 32
-MAX_BYTES = 20 * 1000 * 1000
-# By what the decoders take: a JPEG is decoded smaller than it is, the others whole, up to 8 bytes
-# a pixel (PNG with transparency) or 16 (WebP, which keeps two canvases more).
-MAX_MEGAPIXELS = {"JPEG": 65, "MPO": 65, "HEIF": 25, "AVIF": 25, "PNG": 25, "GIF": 25, "WEBP": 16}
 # MPO calls itself so only after it was opened as JPEG; asked for by name, Pillow has no opener.
 OPENERS = [name for name in MAX_MEGAPIXELS if name != "MPO"]
-# Each scan of a progressive JPEG is a pass over the whole picture: honest files have up to 20.
-MAX_SCANS = 100
 # A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
 MAX_PROFILE_BYTES = 4 * 1000 * 1000
-# A camera's 20 MB take some 10,000 reads.
-MAX_PIECES = 600_000
-# Pillow joins a JPEG's EXIF segments all over again for each: a camera writes one to ten.
-MAX_EXIF_BLOCKS = 100
-MAX_MARKERS = 10_000
 MAX_WAIT_SECONDS = 20
 MAX_DRAWING_COLOURS = 64
 
@@ -53,25 +50,9 @@ TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
-EXIF_HEADER = b"Exif\0\0"
-# ITU T.81, table B.1.
-START_OF_IMAGE, START_OF_SCAN, END_OF_IMAGE = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-TEMPORARY = b"\xff\x01"
-# A JPEG marker, not the zero after FF in coded data, a restart marker or a fill byte.
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 _decoding = threading.Semaphore(1)
-
-
-class Refused(Exception):
-    """A picture that is not taken; `code` says why, `facts` hold the figures for the sentence."""
-
-    def __init__(self, code: str, **facts: int | str) -> None:
-        super().__init__(code, facts)
-        self.code = code
-        self.facts = facts
 
 
 @dataclass(frozen=True)
@@ -151,23 +132,6 @@ def _refusing_what_breaks() -> Iterator[None]:
         raise Refused("broken") from error
 
 
-class Pieces:
-    """A file that is read in so many pieces only: of millions, Pillow makes minutes of work."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.left = MAX_PIECES
-
-    def read(self, size: int = -1) -> bytes:
-        self.left -= 1
-        if self.left < 0:
-            raise Refused("pieces")
-        return self.file.read(size)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-
 def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], int]:
     """Return the decoded picture, its full size as stored, and how much smaller it was decoded."""
     im = look(file)
@@ -186,58 +150,13 @@ def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], in
 
 def look(file: BinaryIO) -> Image.Image:
     """Open a picture by its content, and refuse by its header alone what is too small or large."""
-    file.seek(0)
-    if count(EXIF_HEADER, file) > MAX_EXIF_BLOCKS:
-        raise Refused("pieces")
+    refuse_pieces(file)
     file.seek(0)
     im = Image.open(file, formats=OPENERS)
-    width, height = im.size
-    kind = im.format or ""
-    limit = MAX_MEGAPIXELS[kind]
-    if min(width, height) < MIN_SIDE:
-        raise Refused("small", width=width, height=height, limit=MIN_SIDE)
-    if width * height > limit * 1_000_000:
-        megapixels = -(-width * height // 1_000_000)
-        raise Refused("large", format=NAMES.get(kind, kind), megapixels=megapixels, limit=limit)
-    if kind in ("JPEG", "MPO") and count_scans(file) > MAX_SCANS:
-        raise Refused("scans", limit=MAX_SCANS)
+    refuse_size(im, file)
+    if im.format in ("JPEG", "MPO"):
+        refuse_scans(im, file)
     return im
-
-
-def count(needle: bytes, file: BinaryIO) -> int:
-    """Return how often some bytes are in a file, without a copy of it in memory."""
-    file.seek(0)
-    found, last = 0, b""
-    while chunk := file.read(1 << 20):
-        found += (last + chunk).count(needle)
-        last = chunk[1 - len(needle) :]
-    return found
-
-
-def count_scans(file: BinaryIO) -> int:
-    """Return how many scans a JPEG has (ITU T.81, annex B), or any number up to the limit."""
-    position = file.tell()
-    scans = count(START_OF_SCAN, file)
-    # Nearly always this quick count of all that looks like a start of scan settles it. A video or
-    # a second picture behind the first one (motion photo, MPO) has look-alikes: walk the markers.
-    if scans > MAX_SCANS:
-        file.seek(0)
-        markers = list(islice(walk_markers(file.read()), MAX_MARKERS))
-        scans = markers.count(START_OF_SCAN) if len(markers) < MAX_MARKERS else MAX_MARKERS
-    file.seek(position)
-    return scans
-
-
-def walk_markers(jpeg: bytes) -> Iterator[bytes]:
-    """Yield the markers of a JPEG up to its end of image."""
-    at = 0
-    while match := MARKER.search(jpeg, at):
-        marker, at = match[0], match.end()
-        if marker == END_OF_IMAGE:
-            return
-        yield marker
-        if marker not in (START_OF_IMAGE, TEMPORARY):  # All others have a length of their own.
-            at += int.from_bytes(jpeg[at : at + 2])
 
 
 def load(im: Image.Image, crop: Crop) -> int:
@@ -287,16 +206,31 @@ def shrink(im: Image.Image, box: tuple[float, float, float, float], side: int) -
     if transparent or im.mode in ("1", "P"):
         # On palettes and bits, resize falls to nearest neighbour without a word; and transparent
         # pixels have a colour of their own, which must not bleed: premultiply.
-        left, top, right, bottom = map(int, box)
-        im = im.crop((left, top, right, bottom))
-        im = im.convert("RGBA").convert("RGBa") if transparent else im.convert("RGB")
-        box = (0, 0, *im.size)
+        im, box = reduce_in_bands(im, box, side, "RGBa" if transparent else "RGB")
     if grey_16:
         # These modes cannot be reduced, and converted as they are they would turn white.
         im = im.resize((side, side), Resampling.LANCZOS, box)
         return im.point(lambda value: value / 257).convert("L")
     im = im.resize((side, side), Resampling.LANCZOS, box, reducing_gap=2)
     return im.convert("RGBA") if transparent else im
+
+
+def reduce_in_bands(
+    im: Image.Image, box: tuple[float, float, float, float], side: int, mode: str
+) -> tuple[Image.Image, tuple[float, float, float, float]]:
+    """Return a box in another mode, reduced to no less than twice `side`, and the box in that.
+
+    Band by band: copies of the whole would take up to 12 bytes a pixel more.
+    """
+    left, top, right, bottom = map(int, box)
+    factor = max(1, (right - left) // (2 * side))
+    rows = 64 * factor
+    small = Image.new(mode, (-(-(right - left) // factor), -(-(bottom - top) // factor)))
+    for y in range(top, bottom, rows):
+        band = im.crop((left, y, right, min(y + rows, bottom)))
+        band = band.convert("RGBA").convert(mode) if mode == "RGBa" else band.convert(mode)
+        small.paste(band.reduce(factor), (0, (y - top) // factor))
+    return small, (0, 0, (right - left) / factor, (bottom - top) / factor)
 
 
 @lru_cache(maxsize=8)  # Making a transform takes as long as using it, and phones share profiles.

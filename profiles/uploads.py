@@ -6,7 +6,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
-from .images import MAX_BYTES
+from .limits import MAX_BYTES
 
 
 class LimitUploadHandler(FileUploadHandler):

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from profiles.images import MAX_BYTES
+from profiles.limits import MAX_BYTES
 from profiles.models import Profile, User
 
 from .conftest import list_media, sign_in

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from profiles import images
+from profiles import images, limits
 from profiles.models import Profile, User
 
 from .conftest import list_media
@@ -313,7 +313,7 @@ REFUSED = {
     "small": (draw_jpeg(31, 100), 400, "This picture is 31 × 100 pixels"),
     "large": (encode(Image.new("1", (5001, 5000)), "PNG"), 400, "the limit is 25"),
     "heavy": (
-        draw_jpeg() + bytes(images.MAX_BYTES),
+        draw_jpeg() + bytes(limits.MAX_BYTES),
         413,
         "This photo is 21 MB; the limit is 20 MB.",
     ),

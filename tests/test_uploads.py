@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from profiles.images import MAX_BYTES
+from profiles.limits import MAX_BYTES
 from profiles.models import User
 from profiles.uploads import LimitUploadHandler
 

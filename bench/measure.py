@@ -1,0 +1,82 @@
+"""Measure an upload in a fresh process: CPU and wall time, memory over the idle process."""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+# Short jobs are measured several times in a process, long ones once.
+ENOUGH_SECONDS, ENOUGH_CALLS = 0.4, 5
+
+
+def run(module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module of the bench in a process of its own; return what it measured."""
+    command = [sys.executable, "-W", "ignore", "-m", f"bench.{module}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        return {"error": (done.stderr.strip() or "ended").splitlines()[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def get_cpu() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def get_megabytes(name: str) -> float:
+    """Return this process's memory: VmRSS now, VmHWM at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
+
+
+def reset_peak() -> float:
+    """Start measuring the peak of memory anew; return what the idle process has."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return get_megabytes("VmRSS")
+
+
+def time_call(call: Callable[[], object]) -> tuple[float, float]:
+    """Return the CPU and the wall seconds of a call."""
+    cpu, wall = get_cpu(), time.perf_counter()
+    call()
+    return get_cpu() - cpu, time.perf_counter() - wall
+
+
+def measure_upload(name: str, source: Path, folder: Path) -> dict[str, Any]:
+    """Measure a contestant: the first upload for memory, those after it for time."""
+    from .contestants import CONTESTANTS
+
+    upload = CONTESTANTS[name](folder)
+    idle = reset_peak()
+    upload(source)
+    spent: list[tuple[float, float]] = []
+    while sum(cpu for cpu, _ in spent) < ENOUGH_SECONDS and len(spent) < ENOUGH_CALLS:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        spent.append(time_call(lambda: upload(source)))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+    return {
+        "cpu": sum(cpu for cpu, _ in spent) / len(spent) * 1000,
+        "wall": sum(wall for _, wall in spent) / len(spent) * 1000,
+        "memory": get_megabytes("VmHWM") - idle + children,
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read what the command line says about how long to measure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5, help="take medians of so many rounds")
+    parser.add_argument("--quick", action="store_true", help="two rounds of the main picture only")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure_upload(sys.argv[1], *map(Path, sys.argv[2:]))))

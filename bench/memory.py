@@ -1,0 +1,174 @@
+"""Measure what the worst of the accepted pictures take: memory over the idle process, and CPU.
+
+Prints Markdown: each picture in a fresh process, and what a thousand uploads leave behind.
+"""
+
+import json
+import sys
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pyvips
+from PIL import Image
+
+from profiles import images, limits
+
+from . import inputs, measure
+
+UPLOADS = 1000
+TINY_CROP = 64
+# Megapixels (0: as many as the format may have), kind, name, how to make it: below 20 MB, as the
+# site asks.
+PROGRESSIVE = {"grain": 10, "quality": 86, "progressive": True}
+FULL_COLOUR = {"grain": 9, "quality": 85, "subsampling": 0}
+CMYK = {"mode": "CMYK", "grain": 4, "quality": 80}
+DEEP = {"mode": "RGBA", "bits": 12}
+WORST: list[tuple[int, str, str, dict[str, Any]]] = [
+    (0, "jpg", "JPEG", {"grain": 10, "quality": 86}),
+    (0, "jpg", "JPEG 4:4:4, tiny crop", FULL_COLOUR),
+    (0, "jpg", "CMYK JPEG, tiny crop", CMYK),
+    (0, "jpg", "progressive JPEG", PROGRESSIVE),
+    (28, "jpg", "progressive JPEG", PROGRESSIVE),
+    (28, "jpg", "progressive JPEG 4:4:4, tiny crop", PROGRESSIVE | FULL_COLOUR),
+    (23, "jpg", "progressive CMYK JPEG, tiny crop", PROGRESSIVE | CMYK),
+    (28, "jpg", "progressive JPEG of 50 scans", {"scans": 50}),
+    (65, "jpg", "progressive JPEG of 100 scans", {"scans": 100}),
+    (0, "png", "PNG", {"grain": 0.5}),
+    (0, "png", "PNG, RGBA", {"mode": "RGBA"}),
+    (0, "png", "PNG, RGBA of 16 bits", {"mode": "RGBA", "bits": 16}),
+    (0, "png", "PNG, grey of 16 bits", {"mode": "L", "bits": 16}),
+    (0, "png", "PNG, palette with transparency", {"colours": 256}),
+    (0, "gif", "GIF, transparent", {"colours": 128}),
+    (0, "webp", "WebP, lossless", {"mode": "RGBA", "lossless": True}),
+    (0, "webp", "WebP, animated", {"mode": "RGBA", "frames": 2}),
+    (0, "avif", "AVIF", {"grain": 12, "quality": 95, "speed": 9}),
+    (0, "avif", "AVIF, 12 bits, 4:4:4, transparent", DEEP),
+    (0, "heic", "HEIC", {"grain": 12, "quality": 55}),
+    (0, "heic", "HEIC, larger file", {"grain": 12, "quality": 75}),
+    (0, "heic", "HEIC, transparent", {"mode": "RGBA"}),
+    (14, "heic", "HEIC, 12 bits, 4:4:4, transparent", DEEP),
+    (25, "heic", "HEIC, 12 bits, 4:4:4, transparent", DEEP),
+]
+FORMATS = {"jpg": "JPEG", "heic": "HEIF"}
+
+
+def main() -> None:
+    """Make the pictures, measure each, then many uploads in one process."""
+    arguments = measure.parse_arguments()
+    mains = inputs.make_inputs()
+    print(
+        "\n### The worst that is accepted\n\n| | file MB | memory MB | CPU s |\n|---|--:|--:|--:|"
+    )
+    for name in ("48 MP JPEG", "12 MP progressive JPEG"):
+        print_one(name, mains[name])
+    for megapixels, kind, title, options in [] if arguments.quick else WORST:
+        limit = limits.MAX_MEGAPIXELS[FORMATS.get(kind, kind.upper())]
+        name = f"{megapixels or limit} MP {title}"
+        path = inputs.FOLDER / f"{name.replace(' ', '-').replace(':', '')}.{kind}"
+        if not path.exists():
+            make(path, int((megapixels or limit) ** 0.5 * 1000), **options)
+        print_one(name, path)
+    count = 100 if arguments.quick else UPLOADS
+    got = measure.run("memory", str(count))
+    print(f"\nA worker has {got['before']:.0f} MB after 50 uploads, ", end="")
+    print(f"{got['after']:.0f} MB after {count}: {got['after'] / got['before'] - 1:+.1%}.")
+
+
+def print_one(name: str, path: Path) -> None:
+    """Measure a picture in a fresh process, and print its row."""
+    got = measure.run("memory", str(path), str(TINY_CROP if "tiny crop" in name else 0))
+    figures = [f"{got['memory']:.0f}", f"{got['cpu']:.2f}"] if "cpu" in got else [str(got), ""]
+    print("|", " | ".join([name, f"{path.stat().st_size / 1e6:.1f}", *figures]), "|", flush=True)
+
+
+def make(
+    path: Path,
+    side: int,
+    mode: str = "RGB",
+    grain: float = 0,
+    bits: int = 8,
+    colours: int = 0,
+    frames: int = 0,
+    scans: int = 0,
+    **options: Any,
+) -> None:
+    """Write a square photo; where there is transparency, half shines through."""
+    with Image.open(inputs.PHOTO) as photo:
+        im = photo.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+    im = inputs.add_grain(im, grain)
+    if mode == "RGBA":
+        im.putalpha(Image.linear_gradient("L").resize(im.size))
+    im = im.convert(mode)
+    pillow_heif.register_heif_opener()
+    if scans:
+        save_scans(path, side, scans)
+    elif bits > 8:
+        save_deep(path, im, bits)
+    elif colours:
+        im.quantize(colours).save(path, transparency=7)
+    elif frames:
+        more = [im.rotate(90 * turn) for turn in range(1, frames)]
+        im.save(path, save_all=True, append_images=more, lossless=True, method=0)
+    else:
+        im.save(path, **options)
+
+
+def save_scans(path: Path, side: int, scans: int) -> None:
+    """Write a progressive JPEG of one colour that repeats its last scan."""
+    Image.new("RGB", (side, side), "teal").save(path, progressive=True, subsampling=0)
+    data = path.read_bytes()
+    last = data[data.rindex(b"\xff\xda") : -2]
+    path.write_bytes(data[:-2] + last * (scans - data.count(b"\xff\xda")) + b"\xff\xd9")
+
+
+def save_deep(path: Path, im: Image.Image, bits: int) -> None:
+    """Write a picture of more than 8 bits a channel, which Pillow cannot."""
+    deep = np.asarray(im).astype(np.uint16) * 257
+    if path.suffix == ".heic":
+        pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
+        heif = pillow_heif.from_bytes(mode=f"{im.mode};16", size=im.size, data=deep.tobytes())
+        heif.save(path, quality=60, chroma=444)
+        return
+    vips = pyvips.Image.new_from_array(deep)
+    vips = vips.copy(interpretation="grey16" if im.mode == "L" else "rgb16")
+    if path.suffix == ".png":
+        vips.pngsave(str(path), filter="all")
+    else:
+        vips.heifsave(str(path), compression="av1", bitdepth=bits, subsample_mode="off", effort=0)
+
+
+def measure_one(path: Path, side: int) -> dict[str, Any]:
+    """Measure one upload in this process, or say why it was refused."""
+    crop = images.Crop(x=99, y=99, size=side) if side else images.Crop()
+    idle = measure.reset_peak()
+    try:
+        with path.open("rb") as file:
+            cpu, _ = measure.time_call(lambda: images.make_avatar(file, crop))
+    except images.Refused as refused:
+        return {"refused": refused.code}
+    return {"memory": measure.get_megabytes("VmHWM") - idle, "cpu": cpu}
+
+
+def measure_many(count: int) -> dict[str, float]:
+    """Return this process's memory after 50 uploads and after all: mostly phone photos."""
+    paths = inputs.make_inputs()
+    order = [paths[inputs.MAIN], paths["2 MP WebP"]] * 6 + list(paths.values())
+    resident = []
+    for path in islice(cycle(order), count):
+        with path.open("rb") as file:
+            images.make_avatar(file)
+        resident.append(measure.get_megabytes("VmRSS"))
+    return {"before": resident[49], "after": resident[-1]}
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case [path, side] if not path.startswith("-"):
+            print(json.dumps(measure_one(Path(path), int(side))))
+        case [count] if count.isdigit():
+            print(json.dumps(measure_many(int(count))))
+        case _:
+            main()
