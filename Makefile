@@ -54,6 +54,7 @@ screenshots: .venv/.requirements-dev ## take pictures of every page into screens
 requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with hashes
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) -c requirements.txt pyproject.toml bench/requirements.in -o bench/requirements.txt
 
 COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements" $(ARGS)
@@ -87,9 +88,10 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 	.venv-bench/bin/python -m bench.avatars $(ARGS)
 	.venv-bench/bin/python -m bench.memory $(ARGS)
 	.venv-bench/bin/python -m bench.uploads $(ARGS)
+	.venv-bench/bin/python -m bench.fidelity
 
-.venv-bench/.requirements: requirements.txt bench/requirements.txt
+.venv-bench/.requirements: bench/requirements.txt
 	$(PYTHON) -m venv --clear .venv-bench
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
-		-r requirements.txt -r bench/requirements.txt
+		-r bench/requirements.txt
 	@touch .venv-bench/.requirements
