@@ -101,10 +101,12 @@ def read_files(name: str) -> dict[str, bytes]:
 def restore_files(name: str) -> dict[str, bytes]:
     """Return an avatar's files, missing sizes made anew; none where the largest is missing."""
     files = read_files(name)
-    largest = files.get(name.rpartition("-")[2])
-    if not largest or set(files) == set(ENDINGS):
-        return files if largest else {}
-    return images.make_avatar(BytesIO(largest)).files
+    if set(files) >= set(ENDINGS):
+        return {ending: files[ending] for ending in ENDINGS}
+    try:
+        return images.make_avatar(BytesIO(files[name.rpartition("-")[2]])).files
+    except (KeyError, limits.Refused):  # Nothing is left that could be shown.
+        return {}
 
 
 def write_files(files: dict[str, bytes], prefix: str) -> str:

@@ -286,3 +286,15 @@ threads = [threading.Thread(target=upload) for _ in range(8)]
 [thread.join() for thread in threads]
 """
     assert run(code + CHECK, tmp_path).returncode == 0
+
+
+def test_a_picture_that_has_rotted_does_not_keep_a_profile_from_being_hidden(
+    ada: User, settings: LazySettings
+) -> None:
+    largest = Path(settings.MEDIA_ROOT) / ada.profile.avatar.name
+    largest.write_bytes(b"rotten")
+    Path(str(largest).replace("512", "64")).unlink()
+    ada.profile.visibility = Profile.Visibility.PRIVATE
+    ada.profile.save()
+    assert Profile.objects.get(user=ada).visibility == "private"
+    assert list_media(settings) == []
