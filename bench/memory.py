@@ -80,7 +80,7 @@ def main() -> None:
 def print_one(name: str, path: Path) -> None:
     """Measure a picture in a fresh process, and print its row."""
     got = measure.run("memory", str(path), str(TINY_CROP if "tiny crop" in name else 0))
-    figures = [f"{got['memory']:.0f}", f"{got['cpu']:.2f}"] if "cpu" in got else [str(got), ""]
+    figures = [f"{got['memory']:.0f}", f"{got['cpu']:.2f}"] if "cpu" in got else ["refused", ""]
     print("|", " | ".join([name, f"{path.stat().st_size / 1e6:.1f}", *figures]), "|", flush=True)
 
 
