@@ -10,6 +10,8 @@ from profiles.models import Profile, User
 
 from .conftest import sign_in
 
+# Not in one transaction: whoever closes an answer with a file closes the connection.
+pytestmark = pytest.mark.django_db(transaction=True)
 PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
 
 
