@@ -49,6 +49,10 @@ REFUSALS = {
         "This JPEG is built up in more than %(limit)s passes, as no camera does. "
         "Save it anew, or choose another."
     ),
+    "heavy": _(
+        "This AVIF is broken, or takes more to open than we can give. "
+        "Save it as a JPEG, or choose another."
+    ),
     "pieces": _(
         "This file is cut into more pieces than any camera makes. Save it anew, or choose another."
     ),

@@ -23,6 +23,7 @@ from .limits import (
     NAMES,
     Pieces,
     Refused,
+    refuse_avif_beyond_trial,
     refuse_pieces,
     refuse_scans,
     refuse_size,
@@ -156,6 +157,8 @@ def look(file: BinaryIO) -> Image.Image:
     refuse_size(im, file)
     if im.format in ("JPEG", "MPO"):
         refuse_scans(im, file)
+    if im.format == "AVIF":
+        refuse_avif_beyond_trial(file)
     return im
 
 

@@ -1,6 +1,8 @@
 """What a picture may have of pixels, bytes, scans and pieces, so that none costs too much."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import SEEK_END
 from itertools import islice
@@ -26,6 +28,15 @@ MAX_PIECES = 600_000
 # Pillow joins a JPEG's EXIF segments all over again for each: a camera writes one to ten.
 MAX_EXIF_BLOCKS = 100
 MAX_MARKERS = 10_000
+# What an AVIF's decoder may take on trial: itself and 300 MB, and the 2 s that nothing may exceed.
+TRIAL_BYTES, TRIAL_SECONDS = 350 * 1000 * 1000, 2
+TRIAL = f"""
+import resource, sys
+from PIL import AvifImagePlugin, Image
+resource.setrlimit(resource.RLIMIT_DATA, ({TRIAL_BYTES},) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, ({TRIAL_SECONDS},) * 2)
+Image.open(sys.stdin.buffer, formats=["AVIF"]).load()
+"""
 NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
 EXIF_HEADER = b"Exif\0\0"
 # ITU T.81, table B.1.
@@ -85,6 +96,18 @@ def refuse_size(im: Image.Image, file: BinaryIO) -> None:
 def count_megapixels(im: Image.Image) -> int:
     """Return how many millions of pixels a picture has, rounded up."""
     return -(-im.width * im.height // 1_000_000)
+
+
+def refuse_avif_beyond_trial(file: BinaryIO) -> None:
+    """Refuse an AVIF that a process of its own cannot decode within bounds.
+
+    Its container may say 64 pixels and its frame have 12,000: libavif decodes the frame first, and
+    Pillow can give it no limit. HEIC's decoder refuses such a file by itself.
+    """
+    file.seek(0)
+    trial = [sys.executable, "-I", "-c", TRIAL]
+    if subprocess.run(trial, input=file.read(), stderr=subprocess.DEVNULL).returncode:
+        raise Refused("heavy")
 
 
 def refuse_scans(im: Image.Image, file: BinaryIO) -> None:

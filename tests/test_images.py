@@ -478,6 +478,12 @@ def test_a_progressive_jpeg_that_would_fill_the_memory_is_refused() -> None:
     assert find_refusal(data) == "progressive"
 
 
+def test_an_avif_whose_frame_is_larger_than_it_says_is_refused() -> None:
+    data = encode(Image.new("RGB", (12_000, 10_000), "teal"), "AVIF", speed=10, quality=20)
+    at = data.index(b"ispe") + 8
+    assert find_refusal(data[:at] + struct.pack(">LL", 4000, 4000) + data[at + 8 :]) == "heavy"
+
+
 def test_a_heic_that_would_take_seconds_is_refused() -> None:
     assert find_refusal(make_heic() + bytes(10_000_000)) == "bytes"
 
