@@ -31,7 +31,7 @@ def likeness(folder: Path) -> Upload:
 def pyvips(folder: Path, library: str) -> Upload:
     """libvips in its best order: one decode, as small as it can be, each size from the last."""
     if library == "Debian":  # which reads HEIC; the library that comes from PyPI does not
-        sys.modules["_libvips"] = None  # type: ignore[assignment]
+        sys.modules["_libvips"] = None
     import pyvips
 
     def upload(source: Path) -> None:

@@ -52,7 +52,8 @@ class ProfileAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        # Without Django's transaction: it would hold SQLite's lock while a picture is made.
+        # Without Django's transaction: it would hold SQLite's lock while a picture is made. The
+        # method that Django wraps in it is not in the stubs.
         return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

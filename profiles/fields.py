@@ -201,7 +201,7 @@ class AvatarFieldFile(ImageFieldFile):
         while not self._try_replace(avatar, only_if, changes):
             pass  # The row changed while the files were being written: start over.
 
-    # Django's mark for what a template must not call.
+    # Django's mark for what a template must not call; mypy knows of no attributes of methods.
     save.alters_data = delete.alters_data = replace.alters_data = True  # type: ignore[attr-defined]
 
     def _try_replace(
@@ -245,8 +245,9 @@ class AvatarFormField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         content = super().clean(data, initial)
-        if isinstance(content, File) and content is not initial:
-            content.avatar = make_avatar(content)  # type: ignore[attr-defined]
+        is_new = isinstance(content, File) and content is not initial
+        if is_new:
+            content.avatar = make_avatar(content)
         return content
 
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from .. import environment as _environment  # noqa: F401  # First: its settings are the tests'.
 from ..servers import GUNICORN, make_environment, manage, serve
@@ -78,8 +78,8 @@ def join(browser: Browser, base_url: str) -> Any:
     page.click("main button")
     page.fill("[name=display_name]", "Ada Lovelace")
     page.click("main button")
-    picture = {"name": "ada.webp", "mimeType": "image/webp", "buffer": bust}
-    page.set_input_files("[name=avatar]", picture)  # type: ignore[arg-type]
+    picture: FilePayload = {"name": "ada.webp", "mimeType": "image/webp", "buffer": bust}
+    page.set_input_files("[name=avatar]", picture)
     page.click("main button")
     return page.context.storage_state()
 
