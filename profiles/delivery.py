@@ -1,6 +1,9 @@
 """Hand out media files where nginx or a bucket does not do it alone."""
 
+import re
+
 from django.conf import settings
+from django.core.files import File
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -16,6 +19,8 @@ CONTENT_TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
 # after an hour, so that what was deleted or hidden is gone from there by then.
 PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
 PRIVATE = "private, max-age=3600"
+# One range (RFC 9110, 14.1.2). Several are answered with the whole file, as any server may.
+RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.IGNORECASE)
 
 
 @require_safe
@@ -30,6 +35,8 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
         response = send(request, name)
     response["Content-Type"] = CONTENT_TYPES[name.rpartition(".")[2]]
     response["Cache-Control"] = PRIVATE if is_protected else PUBLIC
+    if response.status_code >= 400:
+        response["Cache-Control"] = "no-store"  # The next visitor asks for something else.
     # Should a browser ever be brought to show the file as a page, that page can do nothing.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
@@ -50,7 +57,34 @@ def send(request: HttpRequest, name: str) -> HttpResponseBase:
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
     if response:
         file.close()
+    elif (part := find_range(request, etag, file.size)) is not None:
+        response = send_range(file, part)
     else:
         response = FileResponse(file)
     response["ETag"] = etag
+    response["Accept-Ranges"] = "bytes"
     return response
+
+
+def find_range(request: HttpRequest, etag: str, size: int) -> range | None:
+    """Return which bytes are asked for: none of a range beyond the end, `None` for all."""
+    match = RANGE.fullmatch(request.headers.get("Range", ""))
+    # A date in `If-Range` is never that of the file: an answer tells of none.
+    if request.method != "GET" or not match or request.headers.get("If-Range", etag) != etag:
+        return None
+    first, last, suffix = (int(digits) if digits else None for digits in match.groups())
+    if suffix is not None:
+        return range(max(size - suffix, 0), size)
+    if first is None or (last is not None and last < first):
+        return None
+    return range(size)[first : None if last is None else last + 1]
+
+
+def send_range(file: File, part: range) -> HttpResponse:
+    """Answer with a part of a file; it is small enough to be read at once."""
+    with file:
+        if not part:
+            return HttpResponse(status=416, headers={"Content-Range": f"bytes */{file.size}"})
+        file.seek(part.start)
+        place = f"bytes {part.start}-{part.stop - 1}/{file.size}"
+        return HttpResponse(file.read(len(part)), status=206, headers={"Content-Range": place})
