@@ -7,12 +7,15 @@ from django.urls import include, path, re_path
 
 from profiles import delivery, views
 
+from .views import preferences
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("how-it-works/", views.how_it_works, name="how-it-works"),
     path("", include("profiles.urls")),
     path("accounts/", include("profiles.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("preferences/", preferences, name="preferences"),
     path("admin/", admin.site.urls),
     # In development Django hands out the public pictures; with DEBUG off this line does nothing.
     # Only `avatars/`: no path, however twisted, leads from there to the protected ones.
