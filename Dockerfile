@@ -9,6 +9,7 @@ COPY requirements.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY manage.py ./
 COPY config config
+COPY locale locale
 COPY profiles profiles
 COPY static static
 COPY templates templates

@@ -10,7 +10,7 @@ IN_VENV = .venv/bin/python
 PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check screenshots requirements
+.PHONY: help run test check screenshots messages requirements
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -49,6 +49,12 @@ screenshots: .venv/.requirements-dev ## take pictures of every page into screens
 	@mkdir -p screenshots
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m tests.browser.screenshots screenshots
+
+# Needs gettext (xgettext, msgfmt); what it compiles is committed, so that running the site does not.
+messages: .venv/.requirements ## gather what is to be translated into locale/, and compile what is
+	DJANGO_DEBUG=on $(IN_VENV) manage.py makemessages --locale de --locale ar --no-obsolete \
+		--add-location file --ignore 'bench/*' --ignore 'examples/*' --ignore 'tests/*' --ignore '.venv*'
+	DJANGO_DEBUG=on $(IN_VENV) manage.py compilemessages --ignore '.venv*' --verbosity 0
 
 # Keeps the versions that pyproject.toml still allows; ARGS=--upgrade takes the newest.
 requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with hashes

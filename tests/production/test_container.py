@@ -183,7 +183,15 @@ def test_nobody_inside_is_root(site: tuple[str, str]) -> None:
 
 def test_the_image_holds_what_serving_needs_and_no_more() -> None:
     names = docker("run", "--rm", "--network=none", IMAGE, "ls", "--almost-all", "/app").split()
-    assert names == ["config", "manage.py", "profiles", "static", "staticfiles", "templates"]
+    assert names == [
+        "config",
+        "locale",
+        "manage.py",
+        "profiles",
+        "static",
+        "staticfiles",
+        "templates",
+    ]
 
 
 def test_without_a_key_it_does_not_start() -> None:
