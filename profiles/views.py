@@ -51,6 +51,7 @@ def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
     shows_receipt = is_owner and request.method == "GET"
     receipt = request.session.pop("receipt", None) if shows_receipt else None
     context = {"profile": profile, "is_owner": is_owner, "receipt": receipt}
+    context["address"] = request.build_absolute_uri(profile.get_absolute_url())
     context["preview"] = request.build_absolute_uri(profile.avatar.url_for("256.jpg"))
     return render(request, "profiles/detail.html", context)
 

@@ -107,6 +107,9 @@ def test_a_public_profile_may_be_indexed_and_shows_its_picture_in_links(
     picture = "http://testserver" + ada.profile.avatar.url_for("256.jpg")
     assert '<meta property="og:title" content="Ada Lovelace">' in page
     assert f'<meta property="og:image" content="{picture}">' in page
+    assert '<meta property="og:url" content="http://testserver/profiles/ada/">' in page
+    assert '<meta name="description" content="Ada Lovelace on Likeness">' in page
+    assert "<title>Ada Lovelace · Likeness</title>" in page
     assert "noindex" not in page
 
 
