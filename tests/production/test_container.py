@@ -3,44 +3,25 @@
 LIKENESS_IMAGE names the image. The network is the host's, so that no bridge need be there.
 """
 
-import json
 import os
-import re
 import secrets
-import shutil
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.message import Message
-from http.cookiejar import CookieJar
 from io import BytesIO
 from urllib.error import HTTPError
-from urllib.parse import urlencode, urljoin
-from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
+
+from .engine import docker, wait_until_healthy
+from .visitors import PASSWORD, Visitor, draw_photo, found
 
 IMAGE = os.environ.get("LIKENESS_IMAGE", "")
 pytestmark = pytest.mark.skipif(
     not IMAGE, reason="Build the image and name it: LIKENESS_IMAGE=likeness."
 )
 SECRET_KEY = secrets.token_urlsafe(50)
-PASSWORD = "difference engine"
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(
-        [shutil.which("docker") or "docker", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -83,71 +64,10 @@ def serve(volume: str) -> Iterator[tuple[str, str]]:
         docker("rm", "--force", container)
 
 
-def wait_until_healthy(container: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        state = json.loads(docker("inspect", "--format={{json .State}}", container))
-        if state["Health"]["Status"] == "healthy":
-            return
-        if not state["Running"]:
-            break
-        time.sleep(0.5)
-    pytest.fail(f"The container is not healthy:\n{docker('logs', container)}")
-
-
 @pytest.fixture(scope="module")
 def site(volume: str) -> Iterator[tuple[str, str]]:
     with serve(volume) as running:
         yield running
-
-
-class Visitor:
-    """A visitor's browser: it keeps cookies, follows redirects and fills in CSRF tokens."""
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
-
-    def get(self, path: str, **headers: str) -> tuple[Message, bytes]:
-        return self._open(Request(urljoin(self.origin, path), headers=headers))
-
-    def page(self, path: str) -> str:
-        return self.get(path)[1].decode()
-
-    def send(self, path: str, **fields: str) -> str:
-        fields["csrfmiddlewaretoken"] = self._token(path)
-        request = Request(self.origin + path, urlencode(fields).encode())
-        return self._open(request)[1].decode()
-
-    def upload(self, path: str, field: str, content: bytes) -> str:
-        head = 'Content-Disposition: form-data; name="'
-        body = (
-            f'--cut\r\n{head}csrfmiddlewaretoken"\r\n\r\n{self._token(path)}\r\n'
-            f'--cut\r\n{head}{field}"; filename="me.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-        ).encode() + (content + b"\r\n--cut--\r\n")
-        headers = {"Content-Type": "multipart/form-data; boundary=cut"}
-        return self._open(Request(self.origin + path, body, headers))[1].decode()
-
-    def _token(self, path: str) -> str:
-        return found(r'name="csrfmiddlewaretoken" value="(\w+)"', self.page(path))
-
-    def _open(self, request: Request) -> tuple[Message, bytes]:
-        with self.opener.open(request, timeout=30) as response:
-            return response.headers, response.read()
-
-
-def found(pattern: str, page: str) -> str:
-    match = re.search(pattern, page)
-    assert match, f"{pattern} is not in:\n{page}"
-    return match[1]
-
-
-def draw_photo() -> bytes:
-    photo = Image.new("RGB", (800, 600), "teal")
-    ImageDraw.Draw(photo).ellipse((250, 100, 550, 500), "tan")
-    content = BytesIO()
-    photo.save(content, "JPEG")
-    return content.getvalue()
 
 
 def test_a_picture_outlives_its_container(volume: str) -> None:
