@@ -25,16 +25,18 @@ run: .venv/.requirements .env ## set up what is missing and serve on http://127.
 # The tests and the checks say themselves what they need: nobody's .env changes what they find.
 test check: export DJANGO_DOTENV =
 
-test: .venv/.requirements-dev ## run all tests, in a real browser too (ARGS="-k crop" for some)
+test: .venv/.requirements-dev tools ## run all tests, in a real browser too (ARGS="-k crop" for some)
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m pytest $(ARGS)
 
-check: .venv/.requirements-dev ## check format, style, types, migrations, templates and the production settings
+check: .venv/.requirements-dev tools ## check format, style, types, migrations, templates and the production settings
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m ruff check .
 	DJANGO_DEBUG=on $(IN_VENV) -m mypy .
 	DJANGO_DEBUG=on $(IN_VENV) manage.py makemigrations --check --dry-run
 	find templates profiles examples -name '*.html' -not -path '*/.venv/*' -exec .venv/bin/djade --check --target-version 5.2 {} +
+	@if [ -e $(TOOLS) ]; then echo stylelint && cd tests/tools && \
+		node_modules/.bin/stylelint '../../{,profiles/,examples/*/}static/**/*.css'; fi
 	@echo "manage.py check --deploy, as docs/deploying.md sets it up"; \
 	folder="$$(mktemp -d)" && trap 'rm -r "$$folder"' EXIT && \
 	export DJANGO_DEBUG=off DJANGO_SECRET_KEY="$$($(NEW_KEY))" \
@@ -55,6 +57,18 @@ messages: .venv/.requirements ## gather what is to be translated into locale/, a
 	DJANGO_DEBUG=on $(IN_VENV) manage.py makemessages --locale de --locale ar --no-obsolete \
 		--add-location file --ignore 'bench/*' --ignore 'examples/*' --ignore 'tests/*' --ignore '.venv*'
 	DJANGO_DEBUG=on $(IN_VENV) manage.py compilemessages --ignore '.venv*' --verbosity 0
+
+# Some tests look with other people's tools, which are written for Node. The site needs none.
+TOOLS = tests/tools/node_modules/.made
+.PHONY: tools
+tools:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else \
+	echo "There is no npm here: nothing looks at the CSS, at the HTML and with axe. They need Node 20." >&2; \
+	test -z "$$CI"; fi
+
+%/node_modules/.made: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
 
 # Keeps the versions that pyproject.toml still allows; ARGS=--upgrade takes the newest.
 requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with hashes
