@@ -14,7 +14,7 @@ COPY profiles profiles
 COPY static static
 COPY templates templates
 # The key is this step's alone: collecting needs none, but the settings refuse to start without.
-RUN DJANGO_DOTENV= DJANGO_SECRET_KEY=only-to-collect STATIC_ROOT=/app/staticfiles \
+RUN DJANGO_DOTENV="" DJANGO_SECRET_KEY=only-to-collect STATIC_ROOT=/app/staticfiles \
     /venv/bin/python manage.py collectstatic --noinput
 # /app is read-only where it runs: bytecode is written now or never. And others than root read it,
 # whatever the umask was where the source was cloned.
@@ -26,7 +26,7 @@ FROM python:3.13-slim AS product
 # Fixed, so that files on a volume stay the site's own from one image to the next.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin likeness \
-    && install -d -o likeness -g likeness /data /data/media
+    && install -d -o likeness -g likeness /data /data/media /run/likeness
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
@@ -39,7 +39,7 @@ ENV PATH=/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles \
     HOST=0.0.0.0 \
     PORT=8000
-USER likeness
+USER 10001
 VOLUME /data
 EXPOSE 8000
 # Not by urllib: it would ask a proxy, where one is set for the container.
@@ -52,12 +52,12 @@ CMD ["gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi"]
 
 # docker build --target test: the same image with the tests in it.
 FROM product AS test
-USER root
+USER 0
 COPY requirements.txt requirements-dev.txt pyproject.toml ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-dev.txt
 COPY examples examples
 COPY tests tests
-USER likeness
+USER 10001
 CMD ["python", "-m", "pytest", "-p", "no:cacheprovider"]
 
 # What is built when no target is named.

@@ -98,7 +98,7 @@ def test_static_files_are_compressed_and_kept_for_ever(site: tuple[str, str]) ->
 
 def test_nobody_inside_is_root(site: tuple[str, str]) -> None:
     assert docker("exec", site[0], "id", "-u") == "10001"
-    assert docker("inspect", "--format={{.Config.User}}", IMAGE) == "likeness"
+    assert docker("inspect", "--format={{.Config.User}}", IMAGE) == "10001"
 
 
 def test_the_image_holds_what_serving_needs_and_no_more() -> None:
