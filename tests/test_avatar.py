@@ -357,7 +357,7 @@ def test_who_comes_while_many_pictures_are_made_is_asked_to_come_again(
 
 def test_a_refused_file_is_read_out_beside_its_field(as_ada: Client) -> None:
     page = upload(as_ada, status=400, avatar=photo(b"text"))
-    assert '<ul class="errors" id="id_avatar_error" role="alert">' in page
+    assert '<div class="errors" id="id_avatar_error" role="alert">' in page
     assert 'aria-invalid="true"' in page
     assert "Change picture" in as_ada.get("/profiles/ada/").content.decode()
 
