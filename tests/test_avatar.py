@@ -297,7 +297,7 @@ def test_a_square_is_made_of_whole_numbers(
 
 def test_a_square_of_nonsense_is_answered_with_a_sentence(as_ada: Client) -> None:
     page = upload(as_ada, status=400, avatar=photo(), crop_x="x", crop_y="y", crop_size="z")
-    assert '<ul class="errors"' in page
+    assert '<div class="errors"' in page
 
 
 def test_a_part_that_is_not_offered_is_refused(as_ada: Client, settings: LazySettings) -> None:
