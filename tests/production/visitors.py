@@ -17,7 +17,8 @@ class Visitor:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
+        self.cookies = CookieJar()
+        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str, **headers: str) -> tuple[Message, bytes]:
         return self._open(Request(urljoin(self.origin, path), headers=headers))

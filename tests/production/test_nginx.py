@@ -1,0 +1,405 @@
+"""nginx and gunicorn over a socket, with the configuration that is shipped."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.client import HTTPSConnection
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from tests.pictures import draw_jpeg
+from tests.servers import GUNICORN, find, make_environment, manage, serve
+from tests.test_delivery import PUBLIC, TWISTED
+
+from . import front
+from .front import Front
+from .visitors import PASSWORD, Visitor, found
+
+pytestmark = pytest.mark.skipif(not front.NGINX, reason="Install nginx.")
+CSP = "default-src 'none'; sandbox"
+MEGABYTE = 1_000_000
+
+
+@dataclass
+class Site(Front):
+    """nginx, gunicorn behind it, Ada with a members-only picture, and two public people."""
+
+    ada: Visitor
+    public: str
+    protected: str
+
+    @property
+    def cookie(self) -> str:
+        """What Ada's browser sends."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.ada.cookies)
+
+    def reload(self) -> None:
+        """Tell gunicorn to read the code and the static files anew, as after an upgrade."""
+        os.kill(int((self.folder / "gunicorn.pid").read_text()), signal.SIGHUP)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("nginx")
+    environment = make_environment(folder, MEDIA_DELIVERY="nginx", DJANGO_TRUSTED_PROXIES="1")
+    commands = [["migrate"], ["demo", "--profiles", "2"], ["collectstatic", "--noinput"]]
+    for command in commands:
+        done = manage(environment, *command)
+        assert done.returncode == 0, done.stderr
+    binds = ("--bind=127.0.0.1:{port}", f"--bind=unix:{folder}/gunicorn.sock")
+    with (
+        serve(environment, *GUNICORN, *binds, f"--pid={folder}/gunicorn.pid"),
+        front.serve(folder) as nginx,
+    ):
+        ada = Visitor(f"http://127.0.0.1:{nginx.port}")
+        account = {"username": "ada", "email": "ada@example.com"}
+        ada.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
+        ada.upload("/profile/avatar/", "avatar", draw_jpeg())
+        protected = found(r'src="(/media/protected/[^"]+\.webp)"', ada.page("/profiles/ada/"))
+        public = find(r"/media/avatars/[^\" ]*-256\.webp", ada.page("/profiles/demo-00001/"))
+        yield Site(folder, nginx.port, nginx.tls_port, ada, public, protected)
+
+
+def test_a_public_picture_comes_from_nginx_alone(site: Site) -> None:
+    response, body = site.ask(site.public, Accept_Encoding="gzip")
+    assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
+    assert body == (site.folder / site.public[1:]).read_bytes()
+    assert response.getheader("Cache-Control") == PUBLIC
+    assert response.getheader("X-Content-Type-Options") == "nosniff"
+    assert response.getheader("Content-Security-Policy") == CSP
+    assert response.getheader("Cross-Origin-Resource-Policy") == "cross-origin"
+    for name in ("Set-Cookie", "Vary", "Content-Encoding", "X-Request-ID"):
+        assert response.getheader(name) is None
+    preview = site.ask(site.public.replace("256.webp", "256.jpg"))[0]
+    assert (preview.status, preview.getheader("Content-Type")) == (200, "image/jpeg")
+
+
+def test_a_protected_picture_comes_from_nginx_once_django_has_looked(site: Site) -> None:
+    response, body = site.ask(site.protected, Cookie=site.cookie)
+    assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
+    assert body == (site.folder / site.protected[1:]).read_bytes()
+    assert response.headers.get_all("Cache-Control") == ["private, max-age=3600"]
+    assert response.headers.get_all("Vary") == ["Cookie"]
+    assert response.headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert response.headers.get_all("Content-Security-Policy") == [CSP]
+    assert response.headers.get_all("Cross-Origin-Resource-Policy") == ["same-origin"]
+    assert response.getheader("X-Accel-Redirect") is None
+    assert response.getheader("ETag")
+
+
+def test_a_protected_picture_is_denied_to_a_stranger(site: Site) -> None:
+    response, body = site.ask(site.protected)
+    assert response.status == 404
+    assert b"Nobody and nothing here" in body
+
+
+@pytest.mark.parametrize("kind", ["public", "protected"])
+def test_a_picture_comes_in_parts_and_only_once(kind: str, site: Site) -> None:
+    url, whole = getattr(site, kind), site.ask(getattr(site, kind), Cookie=site.cookie)
+    part, body = site.ask(url, Cookie=site.cookie, Range="bytes=4-11")
+    assert (part.status, body) == (206, whole[1][4:12])
+    assert part.getheader("Cache-Control") == whole[0].getheader("Cache-Control")
+    past = site.ask(url, Cookie=site.cookie, Range=f"bytes={len(whole[1])}-")[0]
+    assert past.status == 416
+    etag = whole[0].headers["ETag"]
+    same, body = site.ask(url, Cookie=site.cookie, If_None_Match=etag)
+    assert (same.status, body) == (304, b"")
+    assert same.getheader("Cache-Control") == whole[0].getheader("Cache-Control")
+    head, body = site.ask(url, "HEAD", Cookie=site.cookie)
+    assert (head.status, body) == (200, b"")
+    assert head.getheader("Content-Length") == str(len(whole[1]))
+
+
+def test_a_protected_picture_is_not_confirmed_to_a_stranger_who_knows_its_tag(site: Site) -> None:
+    etag = site.ask(site.protected, Cookie=site.cookie)[0].headers["ETag"]
+    assert site.ask(site.protected, If_None_Match=etag)[0].status == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
+def test_a_picture_is_only_to_be_read(method: str, site: Site) -> None:
+    assert site.ask(site.public, method)[0].status == 405
+    assert (site.folder / site.public[1:]).exists()
+
+
+def test_only_what_the_site_has_written_is_handed_out(site: Site) -> None:
+    name = Path(site.public).name
+    for stray in ("avatars/notes.txt", "avatars/00/x.webp", f"avatars/00/x{name}"):
+        file = site.folder / "media" / stray
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("stray")
+        response, body = site.ask(f"/media/{stray}")
+        assert response.status == 404
+        assert b"stray" not in body
+    for folder in ("/media/", "/media/avatars/", "/media/avatars", "/errors/", "/protected/"):
+        assert site.ask(folder)[0].status == 404
+
+
+def test_a_picture_that_is_gone_is_not_found_in_the_look_of_the_site(site: Site) -> None:
+    response, body = site.ask(f"/media/avatars/00/{32 * '0'}-512.webp")
+    assert response.status == 404
+    assert b"Nobody and nothing here" in body
+    assert response.getheader("Cache-Control") == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *TWISTED,
+        "/protected/{}",
+        "/protected/../protected/{}",
+        "/%70rotected/{}",
+        "/media/%2e%2e/protected/{}",
+        "/media/avatars%2f..%2fprotected%2f{}",
+        "/media/avatars/%2e%2e%2fprotected/{}",
+        "/media/avatars/.%00./protected/{}",
+        "/media/protected/{}%00",
+        "/media/avatars/{}",
+        "/media/protected%2f{}",
+        "/static/../media/protected/{}",
+        "/static/..%2f..%2fmedia/protected/{}",
+        "/errors/../protected/{}",
+        "/errors/..%2fnginx.conf",
+        "/errors/413.html",
+    ],
+)
+def test_no_path_leads_a_stranger_to_a_protected_picture(path: str, site: Site) -> None:
+    name = site.protected.removeprefix("/media/protected/")
+    response, body = site.ask(path.format(name))
+    assert response.status in (301, 400, 404)
+    assert b"RIFF" not in body
+    assert b"worker_connections" not in body
+
+
+def test_a_static_file_is_fetched_once_for_each_encoding(site: Site) -> None:
+    url = find_stylesheet(site)
+    outcomes = []
+    for wish in ("gzip, deflate, br, zstd", "br", "gzip;q=0.5", "br;q=0, gzip", "", "br;q=0.0"):
+        response, _ = site.ask(url, Accept_Encoding=wish, Cookie=site.cookie)
+        assert response.status == 200
+        assert "immutable" in response.headers["Cache-Control"]
+        assert response.headers["Vary"] == "Accept-Encoding"
+        assert response.getheader("Set-Cookie") is None
+        outcomes.append((response.getheader("Content-Encoding"), last_cache_outcome(site)))
+    assert [encoding for encoding, _ in outcomes] == ["br", "br", "gzip", "gzip", None, None]
+    assert [outcome for _, outcome in outcomes][1::2] == ["HIT", "HIT", "HIT"]
+
+
+def find_stylesheet(site: Site) -> str:
+    return find(r"/static/css/site\.[0-9a-f]{12}\.css", site.ada.page("/"))
+
+
+def last_cache_outcome(site: Site) -> str:
+    for _ in range(50):
+        lines = (site.folder / "access.log").read_text().splitlines()
+        if '"path": "/static/' in lines[-1]:
+            break
+        time.sleep(0.1)
+    return find(r'(?<="cache": ")[^"]*', lines[-1])
+
+
+def test_a_new_build_is_not_hidden_behind_the_old_one(site: Site) -> None:
+    old = find_stylesheet(site)
+    new = re.sub(r"[0-9a-f]{12}", "0123456789ab", old)
+    site.ask(old)
+    manifest = site.folder / "staticfiles" / "staticfiles.json"
+    manifest.write_text(manifest.read_text().replace(old[8:], new[8:]))
+    for file in list((site.folder / "staticfiles/css").glob(f"{Path(old).name}*")):
+        file.unlink()
+    (site.folder / new[1:].replace("static/", "staticfiles/")).write_text("/* new */")
+    site.reload()
+    for _ in range(100):
+        if find_stylesheet(site) == new:
+            break
+        time.sleep(0.1)
+    response, body = site.ask(new)
+    assert (response.status, body) == (200, b"/* new */")
+    assert "immutable" in response.headers["Cache-Control"]
+    # A page that was open before the upgrade still finds its own.
+    assert site.ask(old)[0].status == 200
+    plain = site.ask("/static/css/site.css")[0]
+    assert plain.getheader("Cache-Control") == "max-age=60, public"
+
+
+def test_a_page_is_compressed_and_its_token_is_never_the_same(site: Site) -> None:
+    pages = [site.ask("/accounts/login/", Accept_Encoding="gzip") for _ in range(2)]
+    assert all(response.getheader("Content-Encoding") == "gzip" for response, _ in pages)
+    assert "Accept-Encoding" in ", ".join(pages[0][0].headers.get_all("Vary") or [])
+    assert pages[0][1] != pages[1][1]
+    response, _ = site.ask("/accounts/login/")
+    assert response.getheader("Content-Encoding") is None
+    assert "Accept-Encoding" in ", ".join(response.headers.get_all("Vary") or [])
+
+
+def send_photo(site: Site, size: int, pause: float = 0) -> tuple[int, str]:
+    """Send Ada's form with a file of a size, and read the answer only then, as a browser does."""
+    token = found(r'name="csrfmiddlewaretoken" value="(\w+)"', site.ada.page("/profile/avatar/"))
+    part = '--cut\r\nContent-Disposition: form-data; name="'
+    head = f'{part}csrfmiddlewaretoken"\r\n\r\n{token}\r\n{part}description"\r\n\r\nMe, by the sea'
+    head += f'\r\n{part}avatar"; filename="me.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    tail = b"\r\n--cut--\r\n"
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as line:
+        request = f"POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"
+        request += "Content-Type: multipart/form-data; boundary=cut\r\nConnection: close\r\n"
+        request += f"Content-Length: {len(head) + size + len(tail)}\r\nCookie: {site.cookie}\r\n"
+        line.sendall((request + "\r\n" + head).encode())
+        for at in range(0, size, MEGABYTE):
+            line.sendall(bytes(min(MEGABYTE, size - at)))
+            if at == MEGABYTE:
+                time.sleep(pause)
+        line.sendall(tail)
+        answer = b"".join(iter(lambda: line.recv(65536), b"")).decode()
+    return int(answer.split()[1]), answer
+
+
+def test_a_photo_above_the_sites_limit_is_refused_in_its_form(site: Site) -> None:
+    status, answer = send_photo(site, 21 * MEGABYTE)
+    assert status == 413
+    assert "the limit is 20 MB" in answer
+    assert "Me, by the sea" in answer
+
+
+def test_a_photo_above_nginxs_limit_is_refused_in_words_on_a_slow_link_too(site: Site) -> None:
+    # nginx on its own hangs up after 5 s in which nothing comes, and the answer is lost.
+    status, answer = send_photo(site, 45 * MEGABYTE, pause=7)
+    assert status == 413
+    assert "A photo may have up to 20 MB" in answer
+    assert 'href="/errors/errors.css"' in answer
+
+
+def test_a_body_that_does_not_say_its_size_is_refused_in_words_too(site: Site) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as line:
+        request = "POST /profile/avatar/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        line.sendall(f"{request}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(45):
+            line.sendall(b"%x\r\n%b\r\n" % (MEGABYTE, bytes(MEGABYTE)))
+        line.sendall(b"0\r\n\r\n")
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+    assert b" 413 " in answer.splitlines()[0]
+    assert b"A photo may have up to 20 MB" in answer
+
+
+def test_who_tries_too_often_is_told_when_to_come_back_and_nobody_else(site: Site) -> None:
+    flood = [site.ask("/accounts/login/", "POST", b"x=1", source="127.0.0.9") for _ in range(60)]
+    refused = [(response, body) for response, body in flood if response.status == 429]
+    assert refused
+    assert refused[0][0].getheader("Retry-After") == "60"
+    assert b"Wait a minute" in refused[0][1]
+    assert site.ask("/accounts/login/", source="127.0.0.9")[0].status == 200
+    assert site.ask("/accounts/login/", "POST", b"x=1", source="127.0.0.8")[0].status == 403
+
+
+def test_when_the_site_is_away_a_page_says_so_and_pictures_stay(tmp_path: Path) -> None:
+    name = f"media/avatars/ab/{32 * 'a'}-64.webp"
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_bytes(b"RIFF")
+    with front.serve(tmp_path) as nginx:
+        response, body = nginx.ask("/")
+        assert response.status == 502
+        assert response.getheader("Retry-After") == "60"
+        assert response.getheader("Cache-Control") == "no-store"
+        assert response.getheader("Content-Type") == "text/html; charset=utf-8"
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert b"Try again in a minute" in body
+        for name_, kind in (("css", "text/css"), ("svg", "image/svg+xml")):
+            response, _ = nginx.ask(f"/errors/errors.{name_}")
+            assert (response.status, response.getheader("Content-Type")) == (200, kind)
+        assert nginx.ask(f"/{name}")[1] == b"RIFF"
+
+
+def test_what_a_visitor_says_about_proxies_is_not_believed(site: Site) -> None:
+    forged = {
+        "X_Forwarded_Proto": "https",
+        "X_Forwarded_Ssl": "on",
+        "X_Forwarded_Protocol": "ssl",
+        "X_Forwarded_Host": "evil.example",
+        "X_Forwarded_For": "127.0.0.3",
+        "Forwarded": "for=127.0.0.3;proto=https;host=evil.example",
+        "X_Request_ID": "forged-by-a-visitor",
+    }
+    response, body = site.ask("/profiles/demo-00001/", **forged)
+    assert response.status == 200
+    assert f"http://127.0.0.1:{site.port}/media/avatars/".encode() in body
+    number = response.headers["X-Request-ID"]
+    assert re.fullmatch(r"[0-9a-f]{32}", number)
+    assert site.read_log(number)["client_ip"] == "127.0.0.2"
+
+
+def test_the_edge_is_believed_about_the_visitor_and_https(site: Site) -> None:
+    said = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "10.9.9.9, 203.0.113.7"}
+    response, body = site.ask("/profiles/demo-00001/", source="127.0.0.1", **said)
+    assert f"https://127.0.0.1:{site.port}/media/avatars/".encode() in body
+    assert site.read_log(response.headers["X-Request-ID"])["client_ip"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/accounts/confirm/a-secret/", "/accounts/confirm/…"),
+        ("/accounts/reset/MQ/a-secret/", "/accounts/reset/…"),
+        ("/profiles/?q=a-secret", "/profiles/"),
+    ],
+)
+def test_the_log_keeps_no_secret(path: str, logged: str, site: Site) -> None:
+    number = site.ask(path)[0].headers["X-Request-ID"]
+    assert site.read_log(number)["path"] == logged
+    assert "a-secret" not in (site.folder / "access.log").read_text()
+
+
+def test_no_request_fails_while_gunicorn_reloads(site: Site) -> None:
+    """Four visitors read and try to sign in while gunicorn reloads three times."""
+    is_over = Event()
+
+    def visit(number: int) -> list[int]:
+        statuses = []
+        while not is_over.is_set():
+            for method, path in (("GET", "/"), ("POST", "/i18n/setlang/"), ("GET", "/healthz")):
+                statuses.append(site.ask(path, method, source=f"127.0.1.{number}")[0].status)
+        return statuses
+
+    with ThreadPoolExecutor(4) as pool:
+        visits = [pool.submit(visit, number) for number in range(1, 5)]
+        for _ in range(3):
+            time.sleep(1)
+            site.reload()
+            time.sleep(4)
+        is_over.set()
+        statuses = [status for visit in visits for status in visit.result()]
+    assert len(statuses) > 100
+    assert {status for status in statuses if status not in (200, 403)} == set()
+
+
+def test_nginx_speaks_tls_itself(tmp_path: Path, site: Site) -> None:
+    (tmp_path / "gunicorn.sock").symlink_to(site.folder / "gunicorn.sock")
+    key, certificate = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    make += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(make, check=True, capture_output=True)
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with front.serve(tmp_path, "nginx-tls.conf") as nginx:
+        response, _ = nginx.ask("/profiles/?q=x", Host="likeness.example")
+        assert response.status == 301
+        assert response.getheader("Location") == "https://likeness.example/profiles/?q=x"
+        with (
+            socket.create_connection(("127.0.0.1", nginx.tls_port)) as line,
+            context.wrap_socket(line, server_hostname="127.0.0.1") as secure,
+        ):
+            assert secure.selected_alpn_protocol() == "h2"
+        context.set_alpn_protocols(["http/1.1"])
+        connection = HTTPSConnection("127.0.0.1", nginx.tls_port, context=context)
+        connection.request("GET", "/profiles/demo-00001/", headers={"X-Forwarded-Proto": "http"})
+        page = connection.getresponse().read().decode()
+        connection.close()
+        assert f"https://127.0.0.1:{nginx.tls_port}/media/avatars/" in page
