@@ -17,13 +17,30 @@ threads = 4
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # It would lie in the user's home folder, which a service has no need of.
 control_socket_disable = True
-accesslog = "-"
+# The same lines as the workers' (config/logs.py), of which the master must know nothing: what it
+# imports, a reload does not read again.
+logconfig_dict = {
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": ["levelname", "name", "message"],
+            "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
+            "timestamp": "time",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # The site writes a line for each request itself.
+        "gunicorn.access": {"level": "CRITICAL", "propagate": False},
+    },
+}
 
 
 def on_starting(server: Any) -> None:
     """Refuse to start with a misconfiguration, which Django alone would find only when asked.
 
-    In a process of its own: what the master imports, a reload does not read again.
+    In a process of its own, so that the master imports nothing of the site.
     """
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"]
     if subprocess.run(command, cwd=BASE_DIR).returncode:

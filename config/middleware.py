@@ -75,11 +75,16 @@ def request_id(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def get_request_id() -> str:
+    """Return the id of the request that is being answered."""
+    return _request_id.get()
+
+
 class RequestIdFilter(logging.Filter):
     """Puts the request's id on each line of the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = _request_id.get()
+        record.request_id = get_request_id()
         return True
 
 

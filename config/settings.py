@@ -39,6 +39,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.request_id",
+    "config.logs.access",
     "config.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -64,6 +65,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "libraries": {"logs": "config.logs"},
         },
     },
 ]
@@ -177,22 +179,29 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "profiles:own"
 LOGOUT_REDIRECT_URL = "home"
 
-# Logging
+# Logging: JSON lines in production, plain ones for a developer.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "config.middleware.RequestIdFilter"}},
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}
+        "plain": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {"()": "config.logs.Formatter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "filters": ["request_id"],
-            "formatter": "line",
+            "formatter": "plain" if DEBUG else "json",
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Django's own handler would say each line once more.
-    "loggers": {"django": {"handlers": []}},
+    "loggers": {
+        # Django's own handler would say each line once more.
+        "django": {"handlers": []},
+        # In a worker; what the master says, config/gunicorn.conf.py forms.
+        "gunicorn.error": {"handlers": ["console"], "propagate": False},
+        # runserver has lines of its own.
+        "likeness.access": {"level": "WARNING" if DEBUG else "INFO"},
+    },
 }

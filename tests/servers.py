@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,12 +53,18 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Completed
 
 
 @contextmanager
-def serve(environment: dict[str, str], *command: str) -> Iterator[int]:
+def serve(
+    environment: dict[str, str], *command: str, output: TextIO | None = None
+) -> Iterator[int]:
     """Run a server until the block ends; give the port it listens on."""
     port = find_port()
     arguments = [argument.format(port=port) for argument in command]
     process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=environment | {"PORT": str(port)}
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment | {"PORT": str(port)},
+        stdout=output,
+        stderr=output,
     )
     try:
         wait_for(process, port)

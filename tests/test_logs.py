@@ -1,0 +1,150 @@
+"""What an operator reads of the site: a line of JSON for each request, upload and error."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import OperationalError, connection
+from django.template.loader import render_to_string
+from django.test import Client
+
+from config.logs import Formatter
+from profiles.models import User
+
+from .servers import GUNICORN, find, get, make_environment, manage, serve
+
+Lines = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Lines:
+    """What production's formatter makes of the log, by the logger's name."""
+    formatter = Formatter()
+
+    def read(logger: str = "") -> list[dict[str, Any]]:
+        texts = [formatter.format(record) for record in caplog.records]
+        assert not any("\n" in text for text in texts)
+        return [line for line in map(json.loads, texts) if line["logger"].startswith(logger)]
+
+    caplog.set_level(logging.INFO)
+    return read
+
+
+def break_off(*args: object) -> None:
+    """Fail as a database does that was stopped."""
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+def test_each_request_is_a_line(ada: User, as_ada: Client, lines: Lines) -> None:
+    response = as_ada.get("/profiles/ada/?receipt=1", headers={"x-request-id": "of-the-proxy"})
+    [line] = lines("likeness.access")
+    assert line.pop("milliseconds") > 0
+    assert line.pop("time")
+    line.pop("request_id")  # The filter of the site's own handler; see below.
+    assert line == {
+        "level": "INFO",
+        "logger": "likeness.access",
+        "message": "GET /profiles/ada/ 200",
+        "client": "127.0.0.1",
+        "method": "GET",
+        "path": "/profiles/ada/",
+        "status": 200,
+        "bytes": len(response.content),
+        "user": ada.pk,
+    }
+
+
+@pytest.mark.parametrize("url", ["/", "/healthz", "/nowhere/"])
+def test_a_stranger_is_nobody_in_the_log(url: str, db: None, client: Client, lines: Lines) -> None:
+    client.get(url)
+    assert [(line["path"], line["user"]) for line in lines("likeness.access")] == [(url, None)]
+
+
+def test_a_picture_is_counted_with_its_bytes(ada: User, client: Client, lines: Lines) -> None:
+    body = client.get(ada.profile.avatar.url).getvalue()
+    assert lines("likeness.access")[0]["bytes"] == len(body)
+
+
+def test_a_refused_host_is_in_the_log_too(db: None, client: Client, lines: Lines) -> None:
+    client.get("/", headers={"host": "evil.example"})
+    assert lines("likeness.access")[0]["status"] == 400
+
+
+def test_what_people_search_for_is_not_in_the_log(db: None, client: Client, lines: Lines) -> None:
+    client.get("/profiles/?q=somebody-dear")
+    client.get("/nowhere/?q=somebody-dear")
+    assert len(lines()) == 3
+    assert "somebody-dear" not in str(lines())
+
+
+def test_no_mailed_link_is_in_the_log(ada: User, as_ada: Client, lines: Lines) -> None:
+    as_ada.post("/accounts/email/", {"email": "new@example.org", "password": "pass phrase"})
+    ada.email = "ada@example.org"
+    ada.save()
+    Client().post("/accounts/password_reset/", {"email": ada.email})
+    links = [find(r"/accounts/(confirm|reset)/\S+/", str(message.body)) for message in mail.outbox]
+    assert len(links) == 2
+    for link in links:
+        for url in (link, link + "further/", link.replace("accounts", "%61ccounts")):
+            as_ada.get(url)
+        assert not any(part in str(lines()) for part in link.split("/") if len(part) > 12)
+
+
+def test_an_error_is_one_line_with_its_traceback(db: None, lines: Lines) -> None:
+    with connection.execute_wrapper(break_off):
+        Client(raise_request_exception=False).get("/")
+    [line] = lines("django.request")
+    assert line["level"] == "ERROR"
+    assert "OperationalError: server closed" in line["traceback"]
+    assert lines("likeness.access")[0]["status"] == 500
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_the_page_of_an_error_shows_the_number_of_its_line(status: int, db: None) -> None:
+    client = Client(raise_request_exception=False, enforce_csrf_checks=status == 403)
+    headers = {"x-request-id": "number-of-this-request"}
+    if status == 400:
+        response = client.get("/", headers=headers | {"host": "evil.example"})
+    elif status == 403:
+        response = client.post("/accounts/login/", headers=headers)
+    else:
+        with connection.execute_wrapper(break_off):
+            response = client.get("/", headers=headers)
+    assert response.status_code == status
+    assert "<code>number-of-this-request</code>" in response.content.decode()
+
+
+def test_a_forbidden_page_shows_its_number(db: None, client: Client) -> None:
+    page = render_to_string("403.html", request=client.get("/").wsgi_request)
+    assert "tell the operator this number" in page
+
+
+def test_a_developer_reads_plain_lines(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path, DJANGO_DEBUG="on")
+    said = "import logging; logging.getLogger('likeness.uploads').info('A line.')"
+    error = manage(environment, "shell", "--no-imports", "-c", said).stderr
+    assert find(r"\d INFO likeness.uploads \[-\] A line\.", error)
+
+
+@pytest.fixture
+def server_log(tmp_path: Path) -> list[dict[str, Any]]:
+    """What gunicorn and the site write from start to stop, with a page asked for in between."""
+    environment = make_environment(tmp_path)
+    for command in (["migrate"], ["collectstatic", "--noinput"]):
+        assert manage(environment, *command).returncode == 0
+    with (tmp_path / "log").open("w") as log, serve(environment, *GUNICORN, output=log) as port:
+        get(port, "/profiles/", X_Request_ID="number-of-the-proxy")
+    text = (tmp_path / "log").read_text()
+    # But what the checks say when gunicorn starts: that is for a person.
+    return [json.loads(line) for line in text.splitlines() if "System check" not in line]
+
+
+def test_the_whole_log_of_production_is_json(server_log: list[dict[str, Any]]) -> None:
+    assert {line["logger"] for line in server_log} >= {"gunicorn.error", "likeness.access"}
+    [line] = [line for line in server_log if line.get("path") == "/profiles/"]
+    assert line["request_id"] == "number-of-the-proxy"
+    assert line["client"] == "127.0.0.1"
