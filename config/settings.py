@@ -160,7 +160,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "style-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "img-src": [SELF, "blob:", *([STATIC_HOST] if STATIC_HOST else [])],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

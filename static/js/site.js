@@ -1,0 +1,23 @@
+// The switch of the X-ray. Its module comes when it is first wanted; the tab remembers the choice.
+const button = document.querySelector("#xray-switch");
+
+function remember(isOn) {
+  try {
+    if (isOn !== undefined) sessionStorage.setItem("xray", isOn ? "on" : "off");
+    return sessionStorage.getItem("xray") === "on";
+  } catch {
+    return false; // A browser that keeps nothing: it works, for this page.
+  }
+}
+
+async function turn(isOn, byHand) {
+  const { open, close } = await import(button.dataset.module);
+  button.setAttribute("aria-pressed", isOn);
+  remember(isOn);
+  if (isOn) open({ takeFocus: byHand, onClose: () => turn(false) });
+  else close(button);
+}
+
+button.addEventListener("click", () => turn(button.getAttribute("aria-pressed") !== "true", true));
+button.hidden = false;
+if (remember()) turn(true, false);

@@ -1,0 +1,221 @@
+"""The X-ray, as somebody sees it who wants to know what a page is made of."""
+
+import gzip
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ..servers import ROOT
+from .conftest import watch
+
+RULE = "public, max-age=31536000, s-maxage=3600, immutable"
+PANEL = """
+- 'complementary "X-ray: the files of this page"':
+  - 'heading "X-ray: the files of this page" [level=2]'
+  - button "Close"
+  - list:
+    - listitem: '/S Static, solid line: ours, from the source files: \\d+, together [\\d.]+ kB/'
+    - listitem: '/M Media, dashed line: sent by visitors files: 1, together [\\d.]+ kB/'
+  - 'table "X-ray: the files of this page"':
+    - rowgroup:
+      - row "Kind File Size, compressed Cache rule (open a file)":
+        - columnheader "Kind"
+        - columnheader "File"
+        - columnheader "Size, compressed"
+        - columnheader "Cache rule (open a file)"
+    - rowgroup:
+      - row /S site\\.[0-9a-f]{12}\\.css [\\d.]+ kB of [\\d.]+ kB/:
+        - cell "S"
+        - rowheader /site/:
+          - button /site/
+        - cell /kB/
+        - cell
+    - rowgroup:
+      - row /M [0-9a-f]{6}…-\\d+\\.webp [\\d.]+ kB/
+"""
+
+
+@pytest.fixture(params=[390, 1440])
+def page(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=site, viewport={"width": request.param, "height": 844}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    faults = watch(page)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def switch_on(page: Page) -> None:
+    page.get_by_role("button", name="X-ray").click()
+    expect(page.get_by_role("heading", name="X-ray: the files")).to_be_focused()
+
+
+def open_row(page: Page, kind: str) -> str:
+    row = page.locator(f"aside tbody[data-kind={kind}] tr").first
+    row.get_by_role("button").click()
+    expect(row.get_by_role("cell").last).not_to_be_empty()
+    return row.get_by_role("cell").last.inner_text()
+
+
+def test_without_javascript_there_is_no_switch(plain: Page) -> None:
+    plain.goto("/profiles/")
+    expect(plain.locator("#xray-switch")).to_be_hidden()
+
+
+def test_pictures_are_outlined_and_named(page: Page) -> None:
+    page.goto("/profiles/")
+    outline = "element => getComputedStyle(element).outlineStyle"
+    assert page.locator("img.avatar").first.evaluate(outline) == "none"
+    switch_on(page)
+    first = page.locator("img.avatar").first
+    expect(first).to_have_css("outline-style", "dashed")
+    expect(page.locator(".xray-marks span").first).to_have_text("M")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
+
+
+def test_static_pictures_and_initials_are_told_from_media(page: Page) -> None:
+    page.goto("/")
+    page.evaluate(
+        """() => {
+            const image = document.createElement("img");
+            image.src = document.querySelector("link[rel=icon]").href;
+            image.width = image.height = 120;
+            const initials = '<svg class="avatar" width="200" viewBox="0 0 64 64"></svg>';
+            document.querySelector("main").prepend(image);
+            document.querySelector("main").insertAdjacentHTML("beforeend", initials);
+        }"""
+    )
+    switch_on(page)
+    expect(page.locator("main > img")).to_have_css("outline-style", "solid")
+    expect(page.locator(".xray-marks [data-xray=static]")).to_have_text("S")
+    expect(page.locator(".xray-marks [data-xray=drawn]")).to_have_text("drawn in the page, no file")
+    expect(page.locator("svg.avatar")).to_have_css("outline-style", "dotted")
+
+
+def test_the_outlines_are_there_in_forced_colours(browser: Browser, site: str) -> None:
+    page = browser.new_page(base_url=site, forced_colors="active")
+    page.goto("/profiles/")
+    switch_on(page)
+    expect(page.locator("img.avatar").first).to_have_css("outline-style", "dashed")
+    expect(page.locator(".xray-marks span").first).to_be_visible()
+    page.close()
+
+
+def test_the_panel_lists_every_file(page: Page) -> None:
+    page.goto("/profiles/demo-00010/")
+    switch_on(page)
+    expect(page.locator("aside tbody[data-kind=media] tr")).to_have_count(1)
+    expect(page.locator("aside.xray")).to_match_aria_snapshot(PANEL)
+
+
+def test_an_opened_row_tells_the_cache_rule(page: Page) -> None:
+    page.goto("/profiles/demo-00010/")
+    asked: list[str] = []
+    switch_on(page)
+    page.on("request", lambda request: asked.append(request.method))
+    assert open_row(page, "media") == RULE
+    assert "immutable" in open_row(page, "static")
+    assert "HEAD" not in asked  # Both were in the browser's own cache.
+
+
+def test_a_file_that_the_browser_does_not_keep_is_asked_for_without_its_body(
+    browser: Browser, site: str
+) -> None:
+    page = browser.new_page(base_url=site)
+    asked: list[str] = []
+    page.goto("/profiles/demo-00010/")
+    switch_on(page)
+    page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+    page.on("request", lambda request: asked.append(request.method))
+    assert open_row(page, "media") == RULE
+    assert asked == ["GET", "HEAD"]  # The first never left the browser.
+    page.close()
+
+
+def test_another_server_that_does_not_tell_is_said_not_to(browser: Browser, site: str) -> None:
+    page = browser.new_page(base_url=site, bypass_csp=True)
+    picture = page.request.get(f"{site}/static/img/mark.svg").body()
+    page.route(
+        "https://elsewhere.example/*",
+        lambda route: route.fulfill(body=picture, content_type="image/svg+xml"),
+    )
+    page.goto("/profiles/demo-00010/")
+    page.evaluate("document.querySelector('img').srcset = 'https://elsewhere.example/a.svg'")
+    switch_on(page)
+    row = page.get_by_role("row", name="a.svg")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("the other server does not tell")
+    row.get_by_role("button").click()
+    expect(row.get_by_role("cell").last).to_have_text("the other server does not tell")
+    page.close()
+
+
+def test_it_is_worked_by_keyboard_and_esc_gives_the_focus_back(page: Page) -> None:
+    page.goto("/profiles/demo-00010/")
+    button = page.get_by_role("button", name="X-ray")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="X-ray: the files")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Close")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    first = page.locator("aside tbody button").first
+    expect(first).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("aside code").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("aside.xray")).to_have_count(0)
+    expect(page.locator("[data-xray]")).to_have_count(0)
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_tab_remembers_it_and_another_tab_does_not(page: Page) -> None:
+    page.goto("/")
+    switch_on(page)
+    page.goto("/profiles/")
+    expect(page.locator("aside.xray")).to_be_visible()
+    expect(page.locator("body")).to_be_focused()  # Nobody asked just now.
+    expect(page.get_by_role("button", name="X-ray")).to_have_attribute("aria-pressed", "true")
+    other = page.context.new_page()
+    other.goto("/profiles/")
+    expect(other.locator("#xray-switch")).to_be_visible()
+    expect(other.locator("aside.xray")).to_have_count(0)
+    page.get_by_role("button", name="Close").click()
+    page.goto("/")
+    expect(page.locator("#xray-switch")).to_be_visible()
+    expect(page.locator("aside.xray")).to_have_count(0)
+
+
+def test_it_comes_when_it_is_first_wanted(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/profiles/")
+    expect(page.locator("#xray-switch")).to_be_visible()
+    assert not any("xray" in url for url in asked)
+    switch_on(page)
+    assert any("xray" in url for url in asked)
+
+
+def test_from_right_to_left_nothing_leaves_the_screen(page: Page) -> None:
+    page.goto("/profiles/")
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    switch_on(page)
+    page.locator("aside tbody button").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
+    cells = page.locator("aside tbody tr").first.locator("td, th")
+    first, last = cells.first.bounding_box(), cells.last.bounding_box()
+    assert first
+    assert last
+    assert first["x"] > last["x"]
+    expect(page.locator("aside code").first).to_have_css("direction", "ltr")
+
+
+def test_the_scripts_are_small() -> None:
+    sizes = {
+        name: len(gzip.compress((ROOT / "static/js" / name).read_bytes(), 9))
+        for name in ("site.js", "xray.js")
+    }
+    assert sum(sizes.values()) <= 4000, sizes
