@@ -10,6 +10,8 @@ from django.http.response import HttpResponseBase
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from profiles.clients import client_ip
+
 from .middleware import GetResponse, get_request_id
 
 access_log = logging.getLogger("likeness.access")
@@ -45,7 +47,7 @@ def access(get_response: GetResponse) -> GetResponse:
         started = time.perf_counter()
         response = get_response(request)
         line = {
-            "client": request.META["REMOTE_ADDR"],
+            "client_ip": client_ip(request),
             "method": request.method,
             "path": request.path,  # Not the query: what people search for is theirs.
             "status": response.status_code,

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from . import images, limits
+from .timings import Timings
 
 PLACEHOLDER = "profiles/placeholder.svg"
 PROTECTED = "protected/"
@@ -69,13 +70,15 @@ class Keep(Enum):
 KEEP = Keep.KEEP
 
 
-def make_avatar(content: File, crop: images.Crop = images.Crop()) -> images.Avatar:
+def make_avatar(
+    content: File, crop: images.Crop = images.Crop(), timings: Timings | None = None
+) -> images.Avatar:
     """Return the avatar made of a picture; raise `ValidationError` in a visitor's words."""
     try:
         if content.size > limits.MAX_BYTES:
             megabytes, limit = (-(-size // 1_000_000) for size in (content.size, limits.MAX_BYTES))
             raise limits.Refused("bytes", megabytes=megabytes, limit=limit)
-        return images.make_avatar(cast(BinaryIO, content.file), crop)
+        return images.make_avatar(cast(BinaryIO, content.file), crop, timings)
     except limits.Refused as refused:
         message = REFUSALS[refused.code]
         raise ValidationError(message, code=refused.code, params=refused.facts) from refused

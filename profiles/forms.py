@@ -1,6 +1,6 @@
 """What people may say of themselves, and the picture they put up."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from .fields import KEEP, make_avatar
 from .images import SIZES, Avatar, Crop
 from .models import Profile
+from .timings import Timings
 
 # HTTP's words for what went wrong with an upload; 400 for all the rest.
 STATUS_CODES = {"bytes": 413, "busy": 503}
@@ -93,8 +94,9 @@ class AvatarForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, profile: Profile, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, profile: Profile, timings: Timings, **kwargs: Any) -> None:
         self.profile = profile
+        self.timings = timings
         kwargs.setdefault("initial", {"description": profile.description})
         super().__init__(*args, **kwargs)
 
@@ -113,7 +115,7 @@ class AvatarForm(forms.Form):
         if content and not self.errors:
             crop = Crop(cleaned.get("crop_keep") or "middle", x or 0, y or 0, size)
             try:
-                cleaned["made"] = make_avatar(content, crop)
+                cleaned["made"] = make_avatar(content, crop, self.timings)
             except ValidationError as error:
                 self.add_error("avatar", error)
         elif not content and not self.profile.avatar and not self.errors:
@@ -129,19 +131,15 @@ class AvatarForm(forms.Form):
     def save(self) -> dict[str, Any] | None:
         """Put up the picture; return what to tell of it, or None where there was no new one."""
         avatar: Avatar | None = self.cleaned_data.get("made")
-        self.profile.avatar.replace(avatar or KEEP, description=self.cleaned_data["description"])
+        description = self.cleaned_data["description"]
+        with self.timings.measure("store"):
+            self.profile.avatar.replace(avatar or KEEP, description=description)
         return self.write_receipt(avatar) if avatar else None
 
     def write_receipt(self, avatar: Avatar) -> dict[str, Any]:
         """Return what arrived, the kinds of things thrown away, and what is kept, in bytes."""
-        upload: UploadedFile = self.cleaned_data["avatar"]
         return {
-            "arrived": {
-                "format": avatar.format,
-                "width": avatar.width,
-                "height": avatar.height,
-                "bytes": upload.size,
-            },
+            "arrived": self.list_facts(avatar),
             "thrown_away": list(avatar.removed),
             "kept": {
                 "side": min(avatar.side, SIZES[0]),
@@ -149,3 +147,23 @@ class AvatarForm(forms.Form):
                 "bytes": sum(map(len, avatar.files.values())),
             },
         }
+
+    def list_facts(self, avatar: Avatar) -> dict[str, Any]:
+        """Return what arrived, as far as it concerns nobody."""
+        facts = {"format": avatar.format, "width": avatar.width, "height": avatar.height}
+        return facts | {"bytes": self.upload.size}
+
+    @property
+    def upload(self) -> UploadedFile:
+        """What was sent, taken or not."""
+        return cast(UploadedFile, self.files["avatar"])
+
+    def write_report(self) -> dict[str, Any]:
+        """Return what the log says of an upload: nothing that names it or was found in it."""
+        made: Avatar | None = self.cleaned_data.get("made")
+        report: dict[str, Any] = self.list_facts(made) if made else {"bytes": self.upload.size}
+        errors = self.errors.as_data()
+        for error in errors.get("avatar", [])[:1]:
+            report |= {**(error.params or {}), "outcome": error.code}
+        report.setdefault("outcome", "invalid" if errors else "saved")
+        return report | {"milliseconds": dict(self.timings)}

@@ -29,6 +29,7 @@ from .limits import (
     refuse_size,
 )
 from .metadata import ORIENTATION, drop_texts, list_traces, read_exif
+from .timings import Timings
 
 register_heif_opener(thumbnails=False)
 
@@ -87,10 +88,11 @@ class Avatar:
     removed: tuple[str, ...]
 
 
-def make_avatar(file: BinaryIO, crop: Crop = Crop()) -> Avatar:
+def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = None) -> Avatar:
     """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason."""
+    timings = Timings() if timings is None else timings
     with _one_at_a_time():
-        with _refusing_what_breaks():
+        with timings.measure("decode"), _refusing_what_breaks():
             im, stored_size, scale = decode(cast(BinaryIO, Pieces(file)), crop)
             exif = read_exif(im.info.get("exif") or b"")
             orientation = exif.get(ORIENTATION, 1)
@@ -99,12 +101,14 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop()) -> Avatar:
             left, top = find_stored_corner(orientation, stored_size, x, y, side)
             box = (left / scale, top / scale, (left + side) / scale, (top + side) / scale)
             picture = shrink(im, box, min(side, SIZES[0]))
-        # Turning and colours come after the shrinking: they cost by the pixel.
-        if orientation in TURNS:
-            picture = picture.transpose(TURNS[orientation])
-        picture = convert_to_srgb(picture, im.info.get("icc_profile") or b"")
+        with timings.measure("encode"):
+            # Turning and colours come after the shrinking: they cost by the pixel.
+            if orientation in TURNS:
+                picture = picture.transpose(TURNS[orientation])
+            picture = convert_to_srgb(picture, im.info.get("icc_profile") or b"")
+            files = encode(picture)
         kind, removed = im.format or "", tuple(list_traces(im, exif))
-        return Avatar(encode(picture), NAMES.get(kind, kind), width, height, side, removed)
+        return Avatar(files, NAMES.get(kind, kind), width, height, side, removed)
 
 
 @contextmanager

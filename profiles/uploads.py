@@ -1,12 +1,15 @@
 """Throw away a file's bytes past the limit while they stream in, and keep the other fields."""
 
+import time
 from io import BytesIO
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest
 
 from .limits import MAX_BYTES
+from .timings import Timings
 
 
 class LimitUploadHandler(FileUploadHandler):
@@ -15,6 +18,9 @@ class LimitUploadHandler(FileUploadHandler):
     The request is read to its end: an answer before that becomes a 502 behind a proxy. A file
     that was too large arrives at the form empty, but with its true size.
     """
+
+    def handle_raw_input(self, *args: Any, **kwargs: Any) -> None:
+        self.started = time.perf_counter()
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -32,3 +38,14 @@ class LimitUploadHandler(FileUploadHandler):
             if file := getattr(handler, "file", None):
                 file.close()
         return UploadedFile(BytesIO(), self.file_name, size=self.size)
+
+    def upload_complete(self) -> None:
+        # Django reads the body where somebody first asks for a field: that may be any middleware.
+        if self.request:
+            find_timings(self.request).add("read", self.started)
+
+
+def find_timings(request: HttpRequest) -> Timings:
+    """Return what was measured of a request up to now, to be added to."""
+    timings: Timings = vars(request).setdefault("timings", Timings())
+    return timings

@@ -1,5 +1,6 @@
 """The conversations about people and their pictures."""
 
+import logging
 from typing import cast
 
 from django.conf import settings
@@ -15,6 +16,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from .forms import AvatarForm, ProfileForm, WelcomeForm
 from .models import MemberRequest, Profile
 from .search import paginate, search
+from .uploads import find_timings
+
+upload_log = logging.getLogger("likeness.uploads")
 
 
 @require_safe
@@ -98,13 +102,21 @@ def edit_avatar(request: MemberRequest) -> HttpResponse:
     """Put up a picture, or change its description."""
     profile = request.user.profile
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
-    form = AvatarForm(*sent, profile=profile)
-    if form.is_valid():
-        return answer_saved(request, form)
-    if sent and wants_json(request):
+    form = AvatarForm(*sent, profile=profile, timings=find_timings(request))
+    response = answer_saved(request, form) if form.is_valid() else answer_form(request, form)
+    if "avatar" in request.FILES:
+        response["Server-Timing"] = str(form.timings)
+        report = form.write_report()
+        upload_log.info("Upload: %(outcome)s.", report, extra=report)
+    return response
+
+
+def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
+    """Show the form, or say what is wrong with what was sent."""
+    if form.is_bound and wants_json(request):
         response: HttpResponse = JsonResponse({"errors": form.errors}, status=form.status_code)
     else:
-        context = {"form": form, "profile": profile, "welcome": "welcome" in request.GET}
+        context = {"form": form, "profile": form.profile, "welcome": "welcome" in request.GET}
         response = render(request, "profiles/avatar.html", context, status=form.status_code)
     if response.status_code == 503:
         response["Retry-After"] = "60"

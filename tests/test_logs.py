@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.template.loader import render_to_string
 from django.test import Client
@@ -15,6 +18,7 @@ from django.test import Client
 from config.logs import Formatter
 from profiles.models import User
 
+from .pictures import draw, draw_jpeg, encode, make_exif
 from .servers import GUNICORN, find, get, make_environment, manage, serve
 
 Lines = Callable[..., list[dict[str, Any]]]
@@ -49,7 +53,7 @@ def test_each_request_is_a_line(ada: User, as_ada: Client, lines: Lines) -> None
         "level": "INFO",
         "logger": "likeness.access",
         "message": "GET /profiles/ada/ 200",
-        "client": "127.0.0.1",
+        "client_ip": "127.0.0.1",
         "method": "GET",
         "path": "/profiles/ada/",
         "status": 200,
@@ -123,6 +127,81 @@ def test_a_forbidden_page_shows_its_number(db: None, client: Client) -> None:
     assert "tell the operator this number" in page
 
 
+STEPS = {"read", "decode", "encode", "store"}
+
+
+def upload(client: Client, data: bytes, json: bool = False, **fields: Any) -> Any:
+    """Put up a picture whose name and metadata tell something."""
+    photo = SimpleUploadedFile("our-secret-garden.jpg", data, "image/jpeg")
+    headers = {"accept": "application/json"} if json else {}
+    return client.post("/profile/avatar/", {"avatar": photo, **fields}, headers=headers)
+
+
+def list_steps(response: Any) -> set[str]:
+    """Return the steps of which an answer says how long they took."""
+    timings = response.headers["Server-Timing"].split(", ")
+    assert all(re.fullmatch(r"[a-z]+;dur=\d+\.\d", timing) for timing in timings)
+    return {timing.partition(";")[0] for timing in timings}
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_a_saved_upload_is_counted_and_timed(json: bool, as_ada: Client, lines: Lines) -> None:
+    data = draw_jpeg(exif=make_exif())
+    assert list_steps(upload(as_ada, data, json)) == STEPS
+    [line] = lines("likeness.uploads")
+    assert line["milliseconds"].keys() == STEPS
+    figures = {key: line[key] for key in ("outcome", "format", "width", "height", "bytes")}
+    assert figures == {
+        "outcome": "saved",
+        "format": "JPEG",
+        "width": 640,
+        "height": 480,
+        "bytes": len(data),
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome", "steps"),
+    [
+        (b"no picture", "unreadable", {"read", "decode"}),
+        (b"", "empty", {"read"}),
+        (bytes(20_000_001), "bytes", {"read"}),
+        (encode(draw().resize((20, 20)), "PNG"), "small", {"read", "decode"}),
+    ],
+)
+@pytest.mark.parametrize("json", [True, False])
+def test_a_refusal_is_counted_and_timed_as_far_as_it_came(
+    data: bytes, outcome: str, steps: set[str], json: bool, as_ada: Client, lines: Lines
+) -> None:
+    assert list_steps(upload(as_ada, data, json)) == steps
+    [line] = lines("likeness.uploads")
+    assert (line["outcome"], line["bytes"]) == (outcome, len(data))
+    assert line["milliseconds"].keys() == steps
+
+
+def test_a_mistake_in_another_field_is_counted(as_ada: Client, lines: Lines) -> None:
+    upload(as_ada, draw_jpeg(), description="dear " * 60)
+    assert [line["outcome"] for line in lines("likeness.uploads")] == ["invalid"]
+
+
+def test_the_log_of_an_upload_says_nothing_that_is_the_visitors(
+    as_ada: Client, lines: Lines
+) -> None:
+    upload(as_ada, draw_jpeg(exif=make_exif()), description="In the garden")
+    upload(as_ada, draw_jpeg(exif=make_exif()), description="dear " * 60)
+    upload(as_ada, b"no picture", description="In the garden")
+    assert len(lines("likeness.uploads")) == 3
+    for secret in ("garden", "Fotofabrik", "dear"):
+        assert secret not in str(lines())
+
+
+def test_what_is_no_upload_is_not_counted(as_ada: Client, lines: Lines) -> None:
+    for fields in ({"description": "In the garden"}, {"other": BytesIO(b"file")}):
+        response = as_ada.post("/profile/avatar/", fields)
+        assert "Server-Timing" not in response.headers
+    assert lines("likeness.uploads") == []
+
+
 def test_a_developer_reads_plain_lines(tmp_path: Path) -> None:
     environment = make_environment(tmp_path, DJANGO_DEBUG="on")
     said = "import logging; logging.getLogger('likeness.uploads').info('A line.')"
@@ -147,4 +226,4 @@ def test_the_whole_log_of_production_is_json(server_log: list[dict[str, Any]]) -
     assert {line["logger"] for line in server_log} >= {"gunicorn.error", "likeness.access"}
     [line] = [line for line in server_log if line.get("path") == "/profiles/"]
     assert line["request_id"] == "number-of-the-proxy"
-    assert line["client"] == "127.0.0.1"
+    assert line["client_ip"] == "127.0.0.1"
