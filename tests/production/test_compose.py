@@ -1,0 +1,214 @@
+"""The composition, built and started by the documented commands, used and upgraded.
+
+The network is the host's, so that no bridge need be there (see compose.host.yaml).
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from PIL import Image
+
+from tests.servers import ROOT, find_port, get
+
+from .engine import docker
+from .front import copy_configuration
+from .visitors import PASSWORD, Visitor, draw_photo, found
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("LIKENESS_IMAGE"), reason="An engine is needed, and LIKENESS_IMAGE=likeness."
+)
+DOCUMENT = (ROOT / "docs/deploying.md").read_text()
+ACCOUNT = {"email": "ada@example.com", "password1": PASSWORD, "password2": PASSWORD}
+
+
+@dataclass
+class Composition:
+    """A copy of the source in which compose is run as an operator runs it."""
+
+    folder: Path
+    environment: dict[str, str]
+    port: int
+
+    def run(self, script: str) -> str:
+        """Run shell commands in the folder."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}"
+        return done.stdout
+
+    def run_documented(self, heading: str) -> str:
+        """Run the first commands under a heading of docs/deploying.md."""
+        section = DOCUMENT.split(f"### {heading}\n")[1]
+        return self.run(section.split("```sh\n")[1].split("```")[0].replace("git pull\n", ""))
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """Return what the engine knows of a service's container."""
+        container = self.run(f"docker compose ps --all --quiet {service}").strip()
+        state: dict[str, Any] = json.loads(docker("inspect", container))[0]
+        return state
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
+    folder = tmp_path_factory.mktemp("compose") / "source"
+    left_out = [".git", ".venv*", ".env", "*.sqlite3*", "media", "staticfiles", "node_modules"]
+    shutil.copytree(
+        ROOT, folder, ignore=shutil.ignore_patterns(*left_out, "deploy", "likeness.env")
+    )
+    ports = {name: str(find_port()) for name in ("NGINX_PORT", "SITE_PORT", "DB_PORT")}
+    copy_configuration(folder, {"listen 8080": f"listen 127.0.0.1:{ports['NGINX_PORT']}"})
+    # pytest's folders are for their owner only, and umask may say the same; nginx is user 101.
+    for path in [*folder.glob("deploy/**/*"), folder / "deploy"]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    name = f"likeness-test-{secrets.token_hex(4)}"
+    files = {"COMPOSE_FILE": "compose.yaml:tests/production/compose.host.yaml"}
+    environment = os.environ | ports | files | {"COMPOSE_PROJECT_NAME": name}
+    composition = Composition(folder, environment, int(ports["NGINX_PORT"]))
+    # A developer's, which must not get in.
+    (folder / ".env").write_text("DJANGO_ALLOWED_HOSTS=evil.example\nPOSTGRES_PASSWORD=x\n")
+    composition.run_documented("Start the composition")
+    variables = (folder / "likeness.env").read_text()
+    assert "\nDJANGO_ALLOWED_HOSTS=likeness.example\n" in variables
+    variables = variables.replace("=likeness.example", "=127.0.0.1")
+    (folder / "likeness.env").write_text(variables + "DJANGO_HTTPS=off\nEMAIL_URL=dummymail://\n")
+    try:
+        composition.run("docker compose up --detach --build --wait")
+        yield composition
+    finally:
+        print(composition.run("docker compose ps --all; docker compose logs --tail=40"))
+        composition.run("docker compose down --volumes --timeout 5")
+        docker("image", "rm", "--force", name)
+
+
+@pytest.fixture(scope="module")
+def ada(composition: Composition) -> Visitor:
+    """Ada, who has signed up and put up a picture, which members see."""
+    ada = Visitor(composition.origin)
+    ada.send("/accounts/signup/", username="ada", **ACCOUNT)
+    ada.upload("/profile/avatar/", "avatar", draw_photo())
+    return ada
+
+
+def find_picture(visitor: Visitor) -> str:
+    return found(r'src="(/media/[^"]+\.webp)"', visitor.page("/profiles/ada/"))
+
+
+def test_a_visitor_puts_up_a_picture_and_shows_it_to_all(
+    composition: Composition, ada: Visitor
+) -> None:
+    stranger = Visitor(composition.origin)
+    protected = find_picture(ada)
+    assert protected.startswith("/media/protected/")
+    assert Image.open(BytesIO(ada.get(protected)[1])).format == "WEBP"
+    with pytest.raises(HTTPError, match="404"):
+        stranger.get(protected)
+    ada.send("/profile/edit/", display_name="Ada", visibility="public")
+    public = find_picture(stranger)
+    headers, content = stranger.get(public)
+    assert Image.open(BytesIO(content)).format == "WEBP"
+    assert "immutable" in headers["Cache-Control"]
+    assert headers["X-Request-ID"] is None  # Django has not seen it.
+    with pytest.raises(HTTPError, match="404"):
+        ada.get(protected)
+    style = found(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', stranger.page("/"))
+    assert stranger.get(style)[0]["Content-Type"].startswith("text/css")
+
+
+def test_all_are_healthy_and_nobody_can_do_more_than_they_need(composition: Composition) -> None:
+    for service in ("nginx", "site", "migrate", "db"):
+        state = composition.inspect(service)
+        if service == "migrate":
+            assert (state["State"]["Status"], state["State"]["ExitCode"]) == ("exited", 0)
+        else:
+            assert state["State"]["Health"]["Status"] == "healthy"
+        assert state["HostConfig"]["CapDrop"] == ["ALL"]
+        assert "no-new-privileges:true" in state["HostConfig"]["SecurityOpt"]
+        assert state["HostConfig"]["ReadonlyRootfs"] == (service != "db")
+    assert composition.inspect("nginx")["Config"]["User"] == "101:101"
+    assert composition.run("docker compose exec -T site id -u").strip() == "10001"
+
+
+def test_no_secret_goes_to_who_has_no_use_for_it(composition: Composition) -> None:
+    text = (composition.folder / "likeness.env").read_text()
+    key, password, same = (
+        found(rf"(?m)^{name}=(.+)$", text)
+        for name in ("DJANGO_SECRET_KEY", "POSTGRES_PASSWORD", "PGPASSWORD")
+    )
+    assert password == same != key
+    assert key not in str(composition.inspect("db")["Config"]["Env"])
+    assert password not in str(composition.inspect("nginx"))
+    mode = (composition.folder / "likeness.env").stat().st_mode
+    assert oct(mode & 0o777) == "0o600"
+
+
+def test_no_request_fails_while_the_site_reloads(composition: Composition) -> None:
+    is_over = Event()
+
+    def visit() -> list[int]:
+        statuses = []
+        while not is_over.is_set():
+            statuses += [get(composition.port, path)[0].status for path in ("/", "/profiles/")]
+        return statuses
+
+    with ThreadPoolExecutor(4) as pool:
+        visits = [pool.submit(visit) for _ in range(4)]
+        for _ in range(2):
+            time.sleep(1)
+            composition.run("docker compose kill --signal HUP site")
+            time.sleep(5)
+        is_over.set()
+        statuses = [status for visit in visits for status in visit.result()]
+    assert len(statuses) > 100
+    assert set(statuses) == {200}
+    assert composition.run("docker compose logs site").count("Handling signal: hup") == 2
+
+
+def test_an_upgrade_keeps_what_visitors_made(composition: Composition, ada: Visitor) -> None:
+    url = find_picture(ada)
+    before = ada.get(url)[1]
+    image = composition.inspect("site")["Image"]
+    style = composition.folder / "static/css/site.css"
+    style.write_text(style.read_text() + "/* of the next version */\n")
+    composition.run_documented("Upgrade the composition")
+    assert composition.inspect("site")["Image"] != image
+    # The same session, the same picture; but the new stylesheet, not the one nginx has kept.
+    assert ada.get(find_picture(ada))[1] == before
+    assert find_picture(ada) == url
+    new = found(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', ada.page("/"))
+    assert b"of the next version" in ada.get(new)[1]
+
+
+def test_a_backup_brings_everything_back(composition: Composition, ada: Visitor) -> None:
+    url = find_picture(ada)
+    before = ada.get(url)[1]
+    composition.run_documented("Back up the composition")
+    composition.run("docker compose down --volumes --timeout 5")
+    said = composition.run_documented("Restore the composition")
+    assert ada.get(url)[1] == before
+    assert find_picture(ada) == url
+    assert not re.search(r"avatars/|protected/", said)
