@@ -41,7 +41,7 @@ check: .venv/.requirements-dev tools ## check format, style, types, migrations, 
 	folder="$$(mktemp -d)" && trap 'rm -r "$$folder"' EXIT && \
 	export DJANGO_DEBUG=off DJANGO_SECRET_KEY="$$($(NEW_KEY))" \
 		DJANGO_ALLOWED_HOSTS=likeness.example \
-		DJANGO_CSRF_TRUSTED_ORIGINS=https://likeness.example \
+		DJANGO_CSRF_TRUSTED_ORIGINS=https://likeness.example DJANGO_TRUSTED_PROXIES=1 \
 		MEDIA_DELIVERY=app EMAIL_URL=smtp://localhost:25 \
 		STATIC_ROOT="$$folder/static" MEDIA_ROOT="$$folder/media" && \
 	$(IN_VENV) manage.py collectstatic --noinput --verbosity 0 && \

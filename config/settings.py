@@ -107,6 +107,9 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="liken
 HTTPS = env.bool("DJANGO_HTTPS", default=not DEBUG)
 # How many proxies stand in front, each adding to X-Forwarded-For; see profiles/clients.py.
 TRUSTED_PROXIES = env.int("DJANGO_TRUSTED_PROXIES", default=0)
+# Both are gunicorn's; here for the checks of profiles/checks.py.
+FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=["127.0.0.1", "::1"])
+HOST = env.str("HOST", default="127.0.0.1")
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=3600) if HTTPS else 0

@@ -1,11 +1,12 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.core.checks import run_checks
 
-from .servers import make_environment, manage
+from .servers import ROOT, make_environment, manage
 
 
 def ids(deploy: bool = False) -> set[str]:
@@ -71,6 +72,148 @@ def test_a_developer_is_not_warned_of_what_only_production_needs(settings: LazyS
     assert not {"profiles.W001", "profiles.W002"} & ids(deploy=True)
 
 
+def test_a_static_file_that_no_manifest_knows_is_an_error(tmp_path: Path) -> None:
+    """As after a template was changed, and nobody collected anew."""
+    environment = make_environment(tmp_path)
+    assert manage(environment, "collectstatic", "--noinput").returncode == 0
+    assert "profiles.E006" not in manage(environment, "check", "--deploy").stderr
+    manifest = tmp_path / "staticfiles" / "staticfiles.json"
+    manifest.write_text(manifest.read_text().replace('"css/site.css"', '"css/old.css"'))
+    error = manage(environment, "check", "--deploy").stderr
+    assert "base.html names the static file 'css/site.css'" in error
+    assert "profiles.E006" in error
+
+
+def test_media_that_no_view_hands_out_are_an_error(settings: LazySettings) -> None:
+    settings.ROOT_URLCONF = "profiles.urls"
+    assert "profiles.E007" in ids(deploy=True)
+
+
+@pytest.mark.parametrize("folder", ["", "protected", "avatars/3f"])
+def test_a_media_folder_of_another_user_is_a_warning(folder: str, settings: LazySettings) -> None:
+    strange = settings.MEDIA_ROOT / folder
+    strange.mkdir(parents=True)
+    assert "profiles.W003" not in ids(deploy=True)
+    if os.geteuid() == 0:
+        os.chown(strange, 10001, 10001)
+    else:  # Who is not root cannot give folders away, but has root's at hand.
+        strange.rmdir()
+        strange.symlink_to("/")
+    assert "profiles.W003" in ids(deploy=True)
+
+
+def store_in_bucket(settings: LazySettings, **protected: object) -> None:
+    """Set up media in a bucket as it should be, but for what is said of the protected ones."""
+    right = {"bucket_name": "pictures", "file_overwrite": False, "querystring_auth": False}
+    settings.STORAGES = settings.STORAGES | {
+        name: {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": right | options}
+        for name, options in {
+            "default": {},
+            "protected": {"querystring_auth": True} | protected,
+        }.items()
+    }
+
+
+def test_a_bucket_that_is_set_up_right_is_told_nothing(settings: LazySettings) -> None:
+    store_in_bucket(settings)
+    assert {name for name in ids(deploy=True) if name.startswith("profiles.")} == set()
+
+
+def test_a_bucket_that_overwrites_is_an_error(settings: LazySettings) -> None:
+    store_in_bucket(settings, file_overwrite=True)
+    assert "profiles.E008" in ids(deploy=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"querystring_auth": False},
+        {"default_acl": "public-read"},
+        {"custom_domain": "cdn.example"},
+    ],
+)
+def test_a_bucket_open_to_all_is_an_error(
+    options: dict[str, object], settings: LazySettings
+) -> None:
+    store_in_bucket(settings, **options)
+    assert "profiles.E009" in ids(deploy=True)
+
+
+def test_signed_urls_of_public_pictures_are_a_warning(settings: LazySettings) -> None:
+    store_in_bucket(settings)
+    settings.STORAGES["default"] = settings.STORAGES["protected"]
+    settings.STORAGES = dict(settings.STORAGES)
+    assert "profiles.W004" in ids(deploy=True)
+
+
+def test_a_bucket_server_without_a_bucket_is_a_warning(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_S3_ENDPOINT_URL", "https://s3.example")
+    assert "profiles.W005" in ids(deploy=True)
+
+
+LOOPBACK = ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize(
+    ("https", "host", "trusted", "proxies", "expected"),
+    [
+        # One machine with a proxy beside it; the image with one before it; plain HTTP.
+        (True, "127.0.0.1", LOOPBACK, 1, set()),
+        (True, "0.0.0.0", ["*"], 1, set()),
+        (True, "0.0.0.0", ["172.17.0.1"], 1, set()),
+        (False, "127.0.0.1", LOOPBACK, 0, set()),
+        (False, "0.0.0.0", LOOPBACK, 0, set()),
+        (True, "0.0.0.0", LOOPBACK, 1, {"profiles.W006"}),
+        (True, "0.0.0.0", ["*"], 0, {"profiles.W007"}),
+        (False, "0.0.0.0", ["*"], 0, {"profiles.W007"}),
+        (True, "127.0.0.1", LOOPBACK, 0, {"profiles.W008"}),
+    ],
+)
+def test_proxies_that_are_believed_too_little_or_too_much_are_a_warning(
+    https: bool,
+    host: str,
+    trusted: list[str],
+    proxies: int,
+    expected: set[str],
+    settings: LazySettings,
+) -> None:
+    settings.HTTPS, settings.HOST, settings.TRUSTED_PROXIES = https, host, proxies
+    settings.FORWARDED_ALLOW_IPS = trusted
+    assert {f"profiles.W00{number}" for number in (6, 7, 8)} & ids(deploy=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("hosts", "https", "origins", "is_told"),
+    [
+        (["likeness.example"], False, [], True),
+        (["likeness.example"], False, ["https://likeness.example"], False),
+        (["likeness.example"], True, [], False),
+        (["localhost", "127.0.0.1", "[::1]", "192.168.1.7"], False, [], False),
+    ],
+)
+def test_forms_behind_tls_that_the_site_does_not_know_of_are_a_warning(
+    hosts: list[str], https: bool, origins: list[str], is_told: bool, settings: LazySettings
+) -> None:
+    settings.ALLOWED_HOSTS, settings.HTTPS = hosts, https
+    settings.CSRF_TRUSTED_ORIGINS = origins
+    assert ("profiles.W009" in ids(deploy=True)) == is_told
+
+
+def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
+    settings.STATIC_HOST = "cdn.example"
+    assert "profiles.E010" in ids(deploy=True)
+
+
+def test_every_check_is_in_the_manual() -> None:
+    code = (ROOT / "profiles/checks.py").read_text()
+    manual = (ROOT / "docs/deploying.md").read_text()
+    numbers = re.findall(r'id="profiles\.(\w+)"', code)
+    assert len(numbers) >= 19
+    assert [number for number in numbers if f"`{number}`" not in manual] == []
+
+
 def test_every_message_comes_with_a_hint(settings: LazySettings) -> None:
     settings.MIDDLEWARE = []
     settings.HAS_MAIL = settings.MEDIA_DELIVERY_CHOSEN = False
@@ -81,7 +224,7 @@ def test_every_message_comes_with_a_hint(settings: LazySettings) -> None:
 
 @pytest.mark.parametrize("https", ["on", "off"])
 def test_the_documented_settings_pass_the_deployment_check(https: str, tmp_path: Path) -> None:
-    environment = make_environment(tmp_path, DJANGO_HTTPS=https)
+    environment = make_environment(tmp_path, DJANGO_HTTPS=https, DJANGO_TRUSTED_PROXIES="1")
     environment["DJANGO_SECRET_KEY"] = os.urandom(40).hex()
     assert manage(environment, "collectstatic", "--noinput").returncode == 0
     result = manage(environment, "check", "--deploy", "--fail-level", "WARNING")
