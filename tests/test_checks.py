@@ -80,7 +80,7 @@ def test_a_static_file_that_no_manifest_knows_is_an_error(tmp_path: Path) -> Non
     manifest = tmp_path / "staticfiles" / "staticfiles.json"
     manifest.write_text(manifest.read_text().replace('"css/site.css"', '"css/old.css"'))
     error = manage(environment, "check", "--deploy").stderr
-    assert "base.html names the static file 'css/site.css'" in error
+    assert "names the static file 'css/site.css'" in error
     assert "profiles.E006" in error
 
 
