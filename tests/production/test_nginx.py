@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -379,27 +380,39 @@ def test_no_request_fails_while_gunicorn_reloads(site: Site) -> None:
     assert {status for status in statuses if status not in (200, 403)} == set()
 
 
-def test_nginx_speaks_tls_itself(tmp_path: Path, site: Site) -> None:
+@pytest.fixture
+def tls(tmp_path: Path, site: Site) -> Iterator[Front]:
+    """nginx that speaks TLS itself, in front of the same gunicorn."""
     (tmp_path / "gunicorn.sock").symlink_to(site.folder / "gunicorn.sock")
-    key, certificate = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    make += ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(make, check=True, capture_output=True)
-    context = ssl.create_default_context(cafile=str(certificate))
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    make += ["-keyout", "privkey.pem", "-out", "fullchain.pem"]
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
     with front.serve(tmp_path, "nginx-tls.conf") as nginx:
-        response, _ = nginx.ask("/profiles/?q=x", Host="likeness.example")
-        assert response.status == 301
-        assert response.getheader("Location") == "https://likeness.example/profiles/?q=x"
-        with (
-            socket.create_connection(("127.0.0.1", nginx.tls_port)) as line,
-            context.wrap_socket(line, server_hostname="127.0.0.1") as secure,
-        ):
-            assert secure.selected_alpn_protocol() == "h2"
-        context.set_alpn_protocols(["http/1.1"])
-        connection = HTTPSConnection("127.0.0.1", nginx.tls_port, context=context)
-        connection.request("GET", "/profiles/demo-00001/", headers={"X-Forwarded-Proto": "http"})
-        page = connection.getresponse().read().decode()
-        connection.close()
-        assert f"https://127.0.0.1:{nginx.tls_port}/media/avatars/" in page
+        yield nginx
+
+
+def test_nginx_speaks_tls_itself(tls: Front) -> None:
+    response, _ = tls.ask("/profiles/?q=x", Host="likeness.example")
+    assert response.status == 301
+    assert response.getheader("Location") == "https://likeness.example/profiles/?q=x"
+    context = ssl.create_default_context(cafile=str(tls.folder / "fullchain.pem"))
+    connection = HTTPSConnection("127.0.0.1", tls.tls_port, context=context)
+    connection.request("GET", "/profiles/demo-00001/", headers={"X-Forwarded-Proto": "http"})
+    page = connection.getresponse().read().decode()
+    connection.close()
+    assert f"https://127.0.0.1:{tls.tls_port}/media/avatars/" in page
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="Install curl, which speaks HTTP/2.")
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_over_tls_too_a_large_photo_is_refused_in_words(version: str, tls: Front) -> None:
+    photo = tls.folder / "photo"
+    photo.write_bytes(bytes(45 * MEGABYTE))
+    url = f"https://127.0.0.1:{tls.tls_port}/profile/avatar/"
+    command = ["curl", "--silent", "--include", "--cacert", "fullchain.pem", version, url]
+    command += ["--form", f"avatar=@{photo}"]
+    done = subprocess.run(command, cwd=tls.folder, capture_output=True, text=True, check=True)
+    number = "2" if version == "--http2" else "1.1"
+    assert f"HTTP/{number} 413" in done.stdout
+    assert "A photo may have up to 20 MB" in done.stdout
