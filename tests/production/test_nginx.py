@@ -57,8 +57,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         done = manage(environment, *command)
         assert done.returncode == 0, done.stderr
     binds = ("--bind=127.0.0.1:{port}", f"--bind=unix:{folder}/gunicorn.sock")
+    files = (f"--pid={folder}/gunicorn.pid", f"--error-logfile={folder}/site.log")
     with (
-        serve(environment, *GUNICORN, *binds, f"--pid={folder}/gunicorn.pid"),
+        serve(environment, *GUNICORN, *binds, *files, "--capture-output"),
         front.serve(folder) as nginx,
     ):
         ada = Visitor(f"http://127.0.0.1:{nginx.port}")
@@ -183,7 +184,7 @@ def test_no_path_leads_a_stranger_to_a_protected_picture(path: str, site: Site) 
 def test_a_static_file_is_fetched_once_for_each_encoding(site: Site) -> None:
     url = find_stylesheet(site)
     outcomes = []
-    for wish in ("gzip, deflate, br, zstd", "br", "gzip;q=0.5", "br;q=0, gzip", "", "br;q=0.0"):
+    for wish in ("gzip, deflate, br, zstd", "br", "br;q=0, gzip", "gzip;q=0.5", "br;q=0.0", ""):
         response, _ = site.ask(url, Accept_Encoding=wish, Cookie=site.cookie)
         assert response.status == 200
         assert "immutable" in response.headers["Cache-Control"]
@@ -334,6 +335,25 @@ def test_what_a_visitor_says_about_proxies_is_not_believed(site: Site) -> None:
     number = response.headers["X-Request-ID"]
     assert re.fullmatch(r"[0-9a-f]{32}", number)
     assert site.read_log(number)["client_ip"] == "127.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("source", "forged", "seen"),
+    [
+        ("127.0.0.2", "", "127.0.0.2"),
+        ("127.0.0.3", "", "127.0.0.3"),
+        ("127.0.0.2", "127.0.0.3", "127.0.0.2"),
+        ("127.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("127.0.0.1", "127.0.0.3, 203.0.113.7", "203.0.113.7"),
+        ("127.0.0.1", "2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_the_site_tells_visitors_apart_over_the_socket(
+    source: str, forged: str, seen: str, site: Site
+) -> None:
+    headers = {"X_Forwarded_For": forged} if forged else {}
+    number = site.ask("/", source=source, **headers)[0].headers["X-Request-ID"]
+    assert site.read_log(number, "site.log")["client_ip"] == seen
 
 
 def test_the_edge_is_believed_about_the_visitor_and_https(site: Site) -> None:
