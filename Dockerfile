@@ -9,6 +9,8 @@ COPY requirements.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY manage.py ./
 COPY config config
+# What the page /how-it-works/ quotes.
+COPY examples/smallest examples/smallest
 COPY locale locale
 COPY profiles profiles
 COPY static static

@@ -5,13 +5,13 @@ from django.conf.urls.static import static
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from profiles import delivery, views
+from profiles import delivery, lesson, views
 
 from .views import preferences
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("how-it-works/", views.how_it_works, name="how-it-works"),
+    path("how-it-works/", lesson.how_it_works, name="how-it-works"),
     path("", include("profiles.urls")),
     path("accounts/", include("profiles.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -6,7 +6,6 @@ from typing import cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -27,14 +26,6 @@ def home(request: HttpRequest) -> HttpResponse:
     people = Profile.objects.visible_to(request.user).select_related("user")
     newest = people.exclude(avatar="").order_by("-pk")[:12]
     return render(request, "home.html", {"newest": newest})
-
-
-@require_safe
-def how_it_works(request: HttpRequest) -> HttpResponse:
-    """Teach the two kinds of file with the site's own."""
-    public = Profile.objects.visible_to(AnonymousUser()).select_related("user")
-    example = public.exclude(avatar="").order_by("-pk").first()
-    return render(request, "how_it_works.html", {"example": example})
 
 
 @require_safe

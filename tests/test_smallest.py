@@ -34,6 +34,7 @@ QUOTED = {
         'STATIC_URL = "static/"',
         'STATICFILES_DIRS = [BASE_DIR / "static"]',
         'STATIC_ROOT = BASE_DIR / "staticfiles"',
+        "ManifestStaticFilesStorage",
         'MEDIA_URL = "/media/"',
         'MEDIA_ROOT = BASE_DIR / "media"',
     ],
@@ -239,6 +240,7 @@ def test_collectstatic_collects_the_stylesheet_and_leaves_the_pictures_alone(
     assert (collected / "css/site.css").read_bytes() == (
         EXAMPLE / "static/css/site.css"
     ).read_bytes()
+    assert len(list((collected / "css").glob("site.????????????.css"))) == 1
     assert list(collected.rglob("me.jpg")) == []
     assert list((project / "media").rglob("*.*")) == [avatar]
 

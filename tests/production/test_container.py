@@ -105,6 +105,7 @@ def test_the_image_holds_what_serving_needs_and_no_more() -> None:
     names = docker("run", "--rm", "--network=none", IMAGE, "ls", "--almost-all", "/app").split()
     assert names == [
         "config",
+        "examples",
         "locale",
         "manage.py",
         "profiles",
