@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -144,6 +145,15 @@ STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
+
+def allow_other_origins(headers: Any, path: str, url: str) -> None:
+    """Let the site's pages use and time static files that come from STATIC_HOST."""
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    headers["Timing-Allow-Origin"] = "*"
+
+
+WHITENOISE_ADD_HEADERS_FUNCTION = allow_other_origins
+
 # Media files: what visitors sent, made anew by profiles/images.py.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
@@ -155,6 +165,26 @@ STORAGES = {
     "protected": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+MEDIA_ORIGINS: list[str] = []
+# Or in a bucket; the names are those of django-storages, which reads the keys itself.
+if AWS_STORAGE_BUCKET_NAME := env.str("AWS_STORAGE_BUCKET_NAME", default=""):
+    MEDIA_DELIVERY, MEDIA_DELIVERY_CHOSEN = "bucket", True
+    STORAGES["default"] = {"BACKEND": "profiles.storages.BucketStorage"}
+    STORAGES["protected"] = {"BACKEND": "profiles.storages.ProtectedBucketStorage"}
+    AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", default=None)
+    AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME", default="us-east-1")
+    AWS_S3_ENDPOINT_URL = env.str(
+        "AWS_S3_ENDPOINT_URL", default=f"https://s3.{AWS_S3_REGION_NAME}.amazonaws.com"
+    ).rstrip("/")
+    AWS_S3_SIGNATURE_VERSION = "s3v4"
+    AWS_S3_ADDRESSING_STYLE = env.str("AWS_S3_ADDRESSING_STYLE", default="path")
+    AWS_S3_URL_PROTOCOL = env.str("AWS_S3_URL_PROTOCOL", default="https:")
+    AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default="")
+    MEDIA_ORIGINS = [AWS_S3_ENDPOINT_URL]
+    if AWS_S3_ADDRESSING_STYLE == "virtual":
+        MEDIA_ORIGINS = [AWS_S3_ENDPOINT_URL.replace("://", f"://{AWS_STORAGE_BUCKET_NAME}.")]
+    if AWS_S3_CUSTOM_DOMAIN:
+        MEDIA_ORIGINS += [f"{AWS_S3_URL_PROTOCOL}//{AWS_S3_CUSTOM_DOMAIN.partition('/')[0]}"]
 
 # Content Security Policy (django-csp)
 CONTENT_SECURITY_POLICY = {
@@ -162,7 +192,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "style-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
-        "img-src": [SELF, "blob:", *([STATIC_HOST] if STATIC_HOST else [])],
+        "img-src": [SELF, "blob:", *([STATIC_HOST] if STATIC_HOST else []), *MEDIA_ORIGINS],
         "connect-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "form-action": [SELF],
         "base-uri": [NONE],

@@ -43,6 +43,8 @@ def check_folders() -> Iterator[CheckMessage]:
             hint="Visitors' files would be handed out as ours. Set MEDIA_ROOT to a folder apart.",
             id="profiles.E001",
         )
+    if settings.AWS_STORAGE_BUCKET_NAME:
+        return
     existing = next(folder for folder in [media, *media.parents] if folder.exists())
     if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
         yield Error(
@@ -90,6 +92,8 @@ def list_static_names() -> Iterator[tuple[str, Path]]:
 
 
 def check_delivery() -> Iterator[CheckMessage]:
+    if settings.AWS_STORAGE_BUCKET_NAME:
+        return
     if settings.MEDIA_DELIVERY not in ("app", "nginx"):
         yield Error(
             f"MEDIA_DELIVERY is {settings.MEDIA_DELIVERY!r}.",

@@ -1,24 +1,21 @@
 """Hand out media files where nginx or a bucket does not do it alone."""
 
 import re
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from .fields import ENDINGS, PROTECTED, get_storage, list_names
+from .fields import get_storage
 from .models import Profile
+from .names import ENDINGS, PROTECTED, get_headers, list_names
 
 # Only names of the shape that the site writes.
 NAME = rf"(?:avatars|protected)/[0-9a-f]{{2}}/[0-9a-f]{{32}}-(?:{'|'.join(ENDINGS)})"
-CONTENT_TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
-# A name never changes its meaning, so browsers keep it for a year. A shared cache asks again
-# after an hour, so that what was deleted or hidden is gone from there by then.
-PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
-PRIVATE = "private, max-age=3600"
 # One range (RFC 9110, 14.1.2). Several are answered with the whole file, as any server may.
 RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.IGNORECASE)
 
@@ -29,12 +26,14 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
     is_protected = name.startswith(PROTECTED)
     if is_protected and not may_see(request, name):
         raise Http404
+    if settings.MEDIA_DELIVERY == "bucket":
+        return send_on(name)
     if is_protected and settings.MEDIA_DELIVERY == "nginx":
         response: HttpResponseBase = HttpResponse(headers={"X-Accel-Redirect": f"/{name}"})
     else:
         response = send(request, name)
-    response["Content-Type"] = CONTENT_TYPES[name.rpartition(".")[2]]
-    response["Cache-Control"] = PRIVATE if is_protected else PUBLIC
+    for header, value in get_headers(name).items():
+        response[header] = value
     if response.status_code >= 400:
         response["Cache-Control"] = "no-store"  # The next visitor asks for something else.
     # Should a browser ever be brought to show the file as a page, that page can do nothing.
@@ -45,6 +44,14 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
 def may_see(request: HttpRequest, name: str) -> bool:
     """Return whether the visitor may see the profile whose avatar a file belongs to."""
     return Profile.objects.visible_to(request.user).filter(avatar__in=list_names(name)).exists()
+
+
+def send_on(name: str) -> HttpResponse:
+    """Send the visitor on to the bucket; the way to a protected file is good for a minute."""
+    storage: Any = get_storage(name)
+    cache_control = "private, no-store" if name.startswith(PROTECTED) else "public, max-age=3600"
+    headers = {"Cache-Control": cache_control}
+    return HttpResponseRedirect(storage.direct_url(name), headers=headers)
 
 
 def send(request: HttpRequest, name: str) -> HttpResponseBase:

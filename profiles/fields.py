@@ -3,7 +3,6 @@
 import secrets
 from contextlib import suppress
 from enum import Enum
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -14,17 +13,13 @@ from django.core.files.storage import Storage, storages
 from django.db import models, router, transaction
 from django.db.models.fields.files import ImageFieldFile
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from . import images, limits
+from .names import ENDINGS, NAME_ENDING, PROTECTED, list_names
 from .timings import Timings
 
 PLACEHOLDER = "profiles/placeholder.svg"
-PROTECTED = "protected/"
-# The row holds the name of the largest file; those of the others have the same stem.
-NAME_ENDING = f"{images.SIZES[0]}.webp"
-ENDINGS = [f"{size}.webp" for size in images.SIZES] + [f"{images.LINK_PREVIEW_SIZE}.jpg"]
 REFUSALS = {
     "bytes": _("This photo is %(megabytes)s MB; the limit is %(limit)s MB. Choose a smaller copy."),
     "unreadable": _(
@@ -89,13 +84,6 @@ def get_storage(name: str) -> Storage:
     return storages["protected" if name.startswith(PROTECTED) else "default"]
 
 
-def list_names(name: str) -> list[str]:
-    """Return the names of all files of an avatar; none where there is no avatar."""
-    stem = name.rpartition("-")[0]
-    # The name itself, too, which may be of a size that there is no more.
-    return list({name: 0, **{f"{stem}-{ending}": 0 for ending in ENDINGS}}) if name else []
-
-
 def read_files(name: str) -> dict[str, bytes]:
     """Return the bytes of those of an avatar's files that are there, by name ending."""
     files = {}
@@ -128,7 +116,8 @@ def write_files(files: dict[str, bytes], prefix: str) -> str:
                 storage.delete(written)
                 raise SuspiciousFileOperation(f"The storage renamed {stem + ending} to {written}.")
     except BaseException:
-        delete_files(stem + NAME_ENDING)
+        with suppress(OSError):  # What cannot be deleted now is for audit_media.
+            delete_files(stem + NAME_ENDING)
         raise
     return stem + NAME_ENDING
 
@@ -137,6 +126,12 @@ def delete_files(name: str) -> None:
     """Delete all files of an avatar."""
     for file_name in list_names(name):
         get_storage(name).delete(file_name)
+
+
+def delete_after_commit(name: str, using: str) -> None:
+    """Delete an avatar's files once no row names them; where that fails, audit_media finds them."""
+    # A function of its own, no `partial`: Django logs a failure under its name.
+    transaction.on_commit(lambda: delete_files(name), using, robust=True)
 
 
 class AvatarFieldFile(ImageFieldFile):
@@ -155,10 +150,7 @@ class AvatarFieldFile(ImageFieldFile):
         """Return the URL of the file with an ending such as "64.webp", without any I/O."""
         if not self.name or self.is_pending:
             return static(PLACEHOLDER)
-        name = f"{self.name.rpartition('-')[0]}-{ending}"
-        if name.startswith(PROTECTED):
-            return reverse("media", kwargs={"name": name})
-        return get_storage(name).url(name)
+        return get_storage(self.name).url(f"{self.name.rpartition('-')[0]}-{ending}")
 
     @property
     def is_pending(self) -> bool:
@@ -231,10 +223,11 @@ class AvatarFieldFile(ImageFieldFile):
                     return False
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
-                    transaction.on_commit(partial(delete_files, old), rows.db, robust=True)
+                    delete_after_commit(old, rows.db)
                 written = ""  # Should COMMIT itself break, nobody knows whether they are in use.
         finally:
-            delete_files(written)
+            with suppress(OSError):
+                delete_files(written)
         self.instance.refresh_from_db(rows.db, [column, *changes])
         self.name, self._committed = name, True
         return True
@@ -282,7 +275,7 @@ class AvatarField(models.ImageField):
 
     def _delete_files(self, instance: models.Model, using: str, **kwargs: Any) -> None:
         name = str(getattr(instance, self.attname))
-        transaction.on_commit(partial(delete_files, name), using, robust=True)
+        delete_after_commit(name, using)
 
     def pre_save(self, instance: models.Model, add: bool) -> AvatarFieldFile:
         file: AvatarFieldFile = getattr(instance, self.attname)

@@ -1,5 +1,8 @@
 """What people may say of themselves, and the picture they put up."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django import forms
@@ -13,7 +16,30 @@ from .models import Profile
 from .timings import Timings
 
 # HTTP's words for what went wrong with an upload; 400 for all the rest.
-STATUS_CODES = {"bytes": 413, "busy": 503}
+STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503}
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def tell_outage(form: forms.BaseForm) -> Iterator[None]:
+    """Put it among a form's errors when its picture could not be stored."""
+    try:
+        yield
+    except OSError:
+        logger.exception("The picture store does not answer.")
+        message = _(
+            "Our picture store does not answer. Nothing has changed; your old picture is still "
+            "there. Try again in a minute."
+        )
+        field = "avatar" if "avatar" in form.fields else None
+        form.add_error(field, ValidationError(message, code="storage"))
+
+
+def get_status(form: forms.BaseForm) -> int:
+    """Return the HTTP status of the answer that shows a form."""
+    codes = [error.code for errors in form.errors.as_data().values() for error in errors]
+    return STATUS_CODES.get(codes[0] or "", 400) if len(codes) == 1 else 400 if codes else 200
 
 
 class LinesInput(forms.Textarea):
@@ -121,12 +147,6 @@ class AvatarForm(forms.Form):
         elif not content and not self.profile.avatar and not self.errors:
             self.add_error("avatar", _("Choose a picture first."))
         return cleaned
-
-    @property
-    def status_code(self) -> int:
-        """The HTTP status of the answer that shows this form."""
-        codes = [error.code or "" for error in self.errors.as_data().get("avatar", [])]
-        return STATUS_CODES.get("".join(codes), 400) if self.errors else 200
 
     def save(self) -> dict[str, Any] | None:
         """Put up the picture; return what to tell of it, or None where there was no new one."""

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .forms import AvatarForm, ProfileForm, WelcomeForm
+from .forms import AvatarForm, ProfileForm, WelcomeForm, get_status, tell_outage
 from .models import MemberRequest, Profile
 from .search import paginate, search
 from .uploads import find_timings
@@ -69,14 +69,15 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
         instance=get_object_or_404(Profile, user=request.user),
     )
     if form.is_valid():
-        form.save()
-        if welcome:
-            return redirect(reverse("profiles:avatar") + "?welcome")
-        messages.success(request, _("Saved."))
-        return redirect(request.user.profile)
+        with tell_outage(form):
+            form.save()
+            if welcome:
+                return redirect(reverse("profiles:avatar") + "?welcome")
+            messages.success(request, _("Saved."))
+            return redirect(request.user.profile)
     context = {"form": form, "profile": request.user.profile, "welcome": welcome}
     context["has_mail"] = settings.HAS_MAIL
-    return render(request, "profiles/edit.html", context, status=400 if form.errors else 200)
+    return render(request, "profiles/edit.html", context, status=get_status(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,7 +95,11 @@ def edit_avatar(request: MemberRequest) -> HttpResponse:
     profile = request.user.profile
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
     form = AvatarForm(*sent, profile=profile, timings=find_timings(request))
-    response = answer_saved(request, form) if form.is_valid() else answer_form(request, form)
+    response = None
+    if form.is_valid():
+        with tell_outage(form):
+            response = answer_saved(request, form)
+    response = response or answer_form(request, form)
     if "avatar" in request.FILES:
         response["Server-Timing"] = str(form.timings)
         report = form.write_report()
@@ -105,10 +110,10 @@ def edit_avatar(request: MemberRequest) -> HttpResponse:
 def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     """Show the form, or say what is wrong with what was sent."""
     if form.is_bound and wants_json(request):
-        response: HttpResponse = JsonResponse({"errors": form.errors}, status=form.status_code)
+        response: HttpResponse = JsonResponse({"errors": form.errors}, status=get_status(form))
     else:
         context = {"form": form, "profile": form.profile, "welcome": "welcome" in request.GET}
-        response = render(request, "profiles/avatar.html", context, status=form.status_code)
+        response = render(request, "profiles/avatar.html", context, status=get_status(form))
     if response.status_code == 503:
         response["Retry-After"] = "60"
     return response

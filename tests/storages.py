@@ -16,6 +16,13 @@ class FullStorage(FileSystemStorage):
         return super().save(name, content, max_length)
 
 
+class StuckStorage(FileSystemStorage):
+    """A storage that deletes nothing."""
+
+    def delete(self, name: str) -> None:
+        raise OSError("Read-only file system")
+
+
 class RenamingStorage(FileSystemStorage):
     """A storage that believes every name to be taken."""
 

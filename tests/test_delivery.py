@@ -5,8 +5,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from profiles.fields import list_names
 from profiles.models import Profile, User
+from profiles.names import list_names
 
 from .conftest import sign_in
 

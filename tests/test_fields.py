@@ -153,6 +153,18 @@ def test_a_full_disk_leaves_the_old_picture_and_nothing_else(
     assert list_media(settings) == before == names_of(ada.profile)
 
 
+def test_files_that_cannot_be_deleted_do_not_keep_anybody_from_leaving(
+    ada: User, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = list_media(settings)
+    use_storage(settings, "StuckStorage")
+    ada.profile.avatar.delete()
+    assert not Profile.objects.get(user=ada).avatar
+    ada.delete()
+    assert list_media(settings) == before  # For audit_media.
+    assert "Read-only file system" in caplog.text
+
+
 def test_a_storage_that_gives_another_name_is_refused(ada: User, settings: LazySettings) -> None:
     before = list_media(settings)
     use_storage(settings, "RenamingStorage")

@@ -1,0 +1,27 @@
+"""What an avatar's files are called, and the headers that go with them. No Django."""
+
+from .images import LINK_PREVIEW_SIZE, SIZES
+
+PROTECTED = "protected/"
+# The row holds the name of the largest file; those of the others have the same stem.
+NAME_ENDING = f"{SIZES[0]}.webp"
+ENDINGS = [f"{size}.webp" for size in SIZES] + [f"{LINK_PREVIEW_SIZE}.jpg"]
+CONTENT_TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
+# A name never changes its meaning, so browsers keep it for a year. A shared cache asks again
+# after an hour, so that what was deleted or hidden is gone from there by then.
+PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
+PRIVATE = "private, max-age=3600"
+
+
+def list_names(name: str) -> list[str]:
+    """Return the names of all files of an avatar; none where there is no avatar."""
+    stem = name.rpartition("-")[0]
+    # The name itself, too, which may be of a size that there is no more.
+    return list({name: 0, **{f"{stem}-{ending}": 0 for ending in ENDINGS}}) if name else []
+
+
+def get_headers(name: str) -> dict[str, str]:
+    """Return what a file is and who may keep it for how long, as HTTP says it."""
+    content_type = CONTENT_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+    cache_control = PRIVATE if name.startswith(PROTECTED) else PUBLIC
+    return {"Content-Type": content_type, "Cache-Control": cache_control}

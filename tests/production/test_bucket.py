@@ -1,0 +1,293 @@
+"""Media in a bucket on a real S3 server, behind gunicorn: LIKENESS_S3 names it (see buckets.py)."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from io import BytesIO
+from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlencode, urlsplit
+from zipfile import ZipFile
+
+import pytest
+
+from profiles.names import PRIVATE, PUBLIC
+from tests.pictures import draw_jpeg
+from tests.servers import GUNICORN, find, make_environment, manage, serve
+
+from .buckets import S3, Bucket, Line, fetch
+from .visitors import PASSWORD, Visitor, found
+
+pytestmark = pytest.mark.skipif(
+    not S3.hostname,
+    reason="Start an S3 server and name it: LIKENESS_S3=http://key:secret@host:port.",
+)
+EDIT = {"display_name": "Ada", "location": "", "website": "", "bio": ""}
+
+
+@dataclass
+class Site:
+    """gunicorn, a bucket, the line between them, and two members."""
+
+    origin: str
+    environment: dict[str, str]
+    bucket: Bucket
+    line: Line
+    ada: Visitor
+    grace: Visitor
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return manage(self.environment, *arguments)
+
+    def audit(self, *arguments: str) -> str:
+        """Return what audit_media says; fail when a file is missing."""
+        done = self.manage("audit_media", "--older-than", "0", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def ask(self, path: str, visitor: Visitor | None = None) -> tuple[HTTPResponse, bytes]:
+        """Ask the site, without following where it sends."""
+        cookies = list(visitor.cookies) if visitor else []
+        return fetch(self.origin + path, Cookie="; ".join(f"{c.name}={c.value}" for c in cookies))
+
+    def show_to(self, visibility: str) -> None:
+        self.ada.send("/profile/edit/", **EDIT, visibility=visibility)
+
+    def find_picture(self) -> str:
+        """Return the address of Ada's picture as her page names it, of the largest size."""
+        url = r'src="([^"]+/(?:avatars|protected)/[^"]+)-\d+\.webp"'
+        return found(url, self.ada.page("/profiles/ada/")) + "-512.webp"
+
+
+def make_variables(bucket: Bucket, port: int) -> dict[str, str]:
+    return {
+        "AWS_STORAGE_BUCKET_NAME": bucket.name,
+        "AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        # Another host than that of the bucket, as a CDN is.
+        "AWS_S3_CUSTOM_DOMAIN": f"localhost:{port}/{bucket.name}",
+        "AWS_S3_URL_PROTOCOL": "http:",
+        "AWS_ACCESS_KEY_ID": str(S3.username),
+        "AWS_SECRET_ACCESS_KEY": str(S3.password),
+    }
+
+
+def join(origin: str, username: str) -> Visitor:
+    visitor = Visitor(origin)
+    account = {"username": username, "email": f"{username}@example.com"}
+    visitor.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
+    return visitor
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("bucket")
+    bucket, line = Bucket(), Line()
+    environment = make_environment(folder, **make_variables(bucket, line.port))
+    for command in (["migrate"], ["collectstatic", "--noinput"]):
+        done = manage(environment, *command)
+        assert done.returncode == 0, done.stderr
+    try:
+        with serve(environment, *GUNICORN) as port:
+            origin = f"http://127.0.0.1:{port}"
+            ada, grace = join(origin, "ada"), join(origin, "grace")
+            ada.upload("/profile/avatar/", "avatar", draw_jpeg())
+            yield Site(origin, environment, bucket, line, ada, grace)
+    finally:
+        line.close()
+        bucket.empty()
+
+
+def test_a_public_picture_comes_from_the_cdn_and_is_kept_for_a_year(site: Site) -> None:
+    site.show_to("public")
+    url = site.find_picture()
+    assert url.startswith(f"http://localhost:{site.line.port}/{site.bucket.name}/avatars/")
+    for name, kind in ((url, "image/webp"), (url.replace("512.webp", "256.jpg"), "image/jpeg")):
+        response, body = fetch(name)
+        assert (response.status, response.headers["Content-Type"]) == (200, kind)
+        assert response.headers["Cache-Control"] == PUBLIC
+        assert body[:4] in (b"RIFF", b"\xff\xd8\xff\xe0")
+
+
+def test_a_page_may_show_pictures_of_the_bucket_and_of_its_cdn(site: Site) -> None:
+    policy = str(site.ask("/")[0].headers["Content-Security-Policy"])
+    sources = find("img-src [^;]+", policy).split()
+    assert f"http://localhost:{site.line.port}" in sources
+    assert f"http://127.0.0.1:{site.line.port}" in sources
+
+
+def test_an_old_address_of_a_public_picture_leads_to_the_bucket(site: Site) -> None:
+    site.show_to("public")
+    url = site.find_picture()
+    response, _ = site.ask("/media/avatars/" + url.partition("/avatars/")[2])
+    assert (response.status, response.headers["Location"]) == (302, url)
+
+
+def test_a_protected_picture_comes_by_a_signed_address_that_nobody_keeps(site: Site) -> None:
+    site.show_to("members")
+    path = site.find_picture()
+    assert path.startswith("/media/protected/")
+    response, _ = site.ask(path, site.grace)
+    assert response.status == 302
+    assert response.headers["Cache-Control"] == "private, no-store"
+    location = str(response.headers["Location"])
+    assert parse_qs(urlsplit(location).query)["X-Amz-Expires"] == ["60"]
+    picture, body = fetch(location)
+    assert (picture.status, picture.headers["Content-Type"], body[:4]) == (
+        200,
+        "image/webp",
+        b"RIFF",
+    )
+    assert picture.headers["Cache-Control"] == PRIVATE
+
+
+def test_nobody_else_gets_a_protected_picture(site: Site) -> None:
+    site.show_to("private")
+    path = site.find_picture()
+    assert site.ask(path)[0].status == 404
+    assert site.ask(path, site.grace)[0].status == 404
+    key = path.removeprefix("/media/")
+    for host in ("localhost", "127.0.0.1"):
+        assert fetch(f"http://{host}:{site.line.port}/{site.bucket.name}/{key}")[0].status == 403
+    assert fetch(f"http://127.0.0.1:{site.line.port}/{site.bucket.name}/")[0].status == 403
+
+
+@pytest.mark.parametrize("field", ["X-Amz-Signature", "X-Amz-Expires", "X-Amz-Date"])
+def test_a_signed_address_that_was_changed_is_refused(field: str, site: Site) -> None:
+    site.show_to("members")
+    location = str(site.ask(site.find_picture(), site.ada)[0].headers["Location"])
+    parts = urlsplit(location)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    last = query[field].rstrip("Z")[-1]
+    query[field] = query[field].replace(last, "1" if last != "1" else "2")
+    assert fetch(parts._replace(query=urlencode(query)).geturl())[0].status == 403
+
+
+def test_a_signed_address_is_of_one_file(site: Site) -> None:
+    site.show_to("members")
+    location = str(site.ask(site.find_picture(), site.ada)[0].headers["Location"])
+    assert fetch(location.replace("-512.webp", "-64.webp"))[0].status == 403
+
+
+def test_a_signed_address_is_worth_nothing_once_its_time_is_over(site: Site) -> None:
+    site.show_to("members")
+    name = site.find_picture().removeprefix("/media/")
+    code = (
+        "from django.core.files.storage import storages; s = storages['protected'];"
+        f"s.querystring_expire = 1; print(s.direct_url({name!r}))"
+    )
+    url = site.manage("shell", "--no-imports", "-c", code).stdout.strip()
+    deadline = time.monotonic() + 20
+    while fetch(url)[0].status != 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_a_picture_that_is_hidden_is_gone_from_its_public_address(site: Site) -> None:
+    site.show_to("public")
+    public = site.find_picture()
+    before = fetch(public)[1]
+    site.show_to("members")
+    assert fetch(public)[0].status in (403, 404)
+    _, after = fetch(str(site.ask(site.find_picture(), site.ada)[0].headers["Location"]))
+    assert after == before
+    assert {name.partition("/")[0] for name in site.bucket.list()} == {"protected"}
+    assert len(site.bucket.list()) == 5
+
+
+def test_a_page_is_made_without_a_word_to_the_bucket(site: Site) -> None:
+    for visibility in ("public", "members"):
+        site.show_to(visibility)
+        sent = site.line.sent
+        with site.line.being("hang"):
+            pages = ["/", "/profiles/", "/profiles/ada/", "/profile/edit/", "/profile/avatar/"]
+            for path in [*pages, site.find_picture() if visibility == "members" else "/"]:
+                assert site.ask(path, site.ada)[0].status in (200, 302)
+        assert site.line.sent == sent
+
+
+@pytest.mark.parametrize("state", ["cut", "hang"])
+def test_while_the_bucket_is_down_the_form_says_so_and_the_old_picture_stays(
+    state: str, site: Site
+) -> None:
+    site.show_to("members")
+    before, files = site.find_picture(), site.bucket.list()
+    with site.line.being(state):
+        with pytest.raises(HTTPError) as refused:
+            site.ada.upload("/profile/avatar/", "avatar", draw_jpeg(50, 50))
+        with refused.value as answer:
+            assert (answer.code, answer.headers["Retry-After"]) == (503, "60")
+            assert "Our picture store does not answer." in answer.read().decode()
+        assert site.find_picture() == before
+    assert site.bucket.list() == files
+
+
+def test_while_the_bucket_is_down_nobody_is_shown_to_others_than_before(site: Site) -> None:
+    site.show_to("members")
+    with site.line.being("cut"), pytest.raises(HTTPError) as refused:
+        site.show_to("public")
+    with refused.value as answer:
+        assert answer.code == 503
+        assert "Our picture store does not answer." in answer.read().decode()
+    assert site.find_picture().startswith("/media/protected/")
+
+
+def test_a_picture_is_removed_while_the_bucket_is_down_and_its_files_later(site: Site) -> None:
+    linus = join(site.origin, "linus")
+    linus.upload("/profile/avatar/", "avatar", draw_jpeg())
+    with site.line.being("cut"):
+        assert "Your picture is removed." in linus.send("/profile/avatar/delete/")
+    assert "5 orphans deleted." in site.audit("--delete-orphans")
+    assert "0 orphans found." in site.audit()
+
+
+def test_an_account_is_erased_with_its_files(site: Site) -> None:
+    before = site.bucket.list()
+    mary = join(site.origin, "mary")
+    mary.upload("/profile/avatar/", "avatar", draw_jpeg())
+    assert len(site.bucket.list()) == len(before) + 5
+    mary.send("/accounts/delete/", password=PASSWORD)
+    assert site.bucket.list() == before
+
+
+def test_everything_can_be_taken_away(site: Site) -> None:
+    archive = ZipFile(BytesIO(site.ada.get("/accounts/export/")[1]))
+    assert len([name for name in archive.namelist() if name.startswith("picture-")]) == 5
+    described = json.loads(archive.read("likeness.json"))
+    assert described["profile"]["avatar"].startswith(("avatars/", "protected/"))
+
+
+def test_all_pictures_are_made_anew_under_fresh_names(site: Site) -> None:
+    before = set(site.bucket.list())
+    assert "1 avatars made anew." in site.manage("rebuild_avatars").stdout
+    assert not before & set(site.bucket.list())
+    assert "5 files, 0 orphans found." in site.audit()
+
+
+def test_a_missing_file_is_found(site: Site) -> None:
+    name = site.bucket.list()[0]
+    kept = site.bucket.client.get_object(Bucket=site.bucket.name, Key=name)["Body"].read()
+    site.bucket.client.delete_object(Bucket=site.bucket.name, Key=name)
+    done = site.manage("audit_media")
+    assert (done.returncode, f"missing  {name}" in done.stdout) == (1, True)
+    site.bucket.client.put_object(Bucket=site.bucket.name, Key=name, Body=kept)
+
+
+def test_a_name_is_never_written_twice(site: Site) -> None:
+    name = site.bucket.list()[0]
+    code = (
+        "from django.core.files.base import ContentFile\n"
+        "from django.core.files.storage import storages\n"
+        "try:\n"
+        f"    storages['protected'].save({name!r}, ContentFile(b'other'))\n"
+        "except FileExistsError:\n"
+        "    print('refused')"
+    )
+    assert site.manage("shell", "--no-imports", "-c", code).stdout == "refused\n"
+
+
+def test_the_health_of_the_bucket_is_told(site: Site) -> None:
+    assert site.ask("/healthz?media=1")[0].status == 200
+    assert not re.search("healthz", " ".join(site.bucket.list()))
