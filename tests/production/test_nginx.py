@@ -1,5 +1,6 @@
 """nginx and gunicorn over a socket, with the configuration that is shipped."""
 
+import json
 import os
 import re
 import shutil
@@ -317,6 +318,19 @@ def test_when_the_site_is_away_a_page_says_so_and_pictures_stay(tmp_path: Path) 
             response, _ = nginx.ask(f"/errors/errors.{name_}")
             assert (response.status, response.getheader("Content-Type")) == (200, kind)
         assert nginx.ask(f"/{name}")[1] == b"RIFF"
+
+
+def test_a_script_is_refused_in_json(site: Site, tmp_path: Path) -> None:
+    wish = {"Accept": "application/json", "Content_Type": "multipart/form-data; boundary=cut"}
+    large = site.ask("/profile/avatar/", "POST", bytes(45 * MEGABYTE), **wish)
+    with front.serve(tmp_path) as nginx:
+        away = nginx.ask("/profile/avatar/", "POST", b"", **wish)
+        for _ in range(60):
+            often = nginx.ask("/profile/avatar/", "POST", b"", **wish)
+    for (response, body), status in ((large, 413), (away, 502), (often, 429)):
+        assert response.status == status
+        assert response.getheader("Content-Type") == "application/json"
+        assert json.loads(body)["errors"]
 
 
 def test_what_a_visitor_says_about_proxies_is_not_believed(site: Site) -> None:
