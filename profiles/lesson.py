@@ -27,7 +27,7 @@ TAGS = {
 
 
 class Snippet(NamedTuple):
-    """Lines of the smallest example, by what stands in the first and in the last of them."""
+    """Lines of the smallest example, from where one text begins to where another ends."""
 
     file: str
     first: str
@@ -38,26 +38,27 @@ class Snippet(NamedTuple):
         """The lines as they are in the source now; empty where they are not to be found."""
         try:
             source = (settings.BASE_DIR / "examples" / "smallest" / self.file).read_text()
-            start = source.rfind("\n", 0, source.index(self.first)) + 1
-            end = source.index(self.last, source.index(self.first)) + len(self.last)
+            begin = source.index(self.first)
+            end = source.index(self.last, begin) + len(self.last)
         except (OSError, ValueError):  # A visitor does without; the tests do not.
             return ""
-        return textwrap.dedent(source[start : source.find("\n", end)])
+        line = source.rfind("\n", 0, begin) + 1  # With its indentation, for dedent.
+        return textwrap.dedent(source[line:end])
 
 
 SNIPPETS = {
     "stylesheet": Snippet("static/css/site.css", "body {", "}"),
     "form": Snippet("templates/profile.html", "<form", "</form>"),
-    "files": Snippet("urls.py", "    if request.method", "request.FILES"),
-    "static_folders": Snippet("settings.py", "STATIC_URL", "STATIC_ROOT"),
-    "media_folder": Snippet("settings.py", "MEDIA_URL", "MEDIA_ROOT"),
-    "field": Snippet("people/models.py", "class Profile", "avatar"),
-    "link": Snippet("templates/profile.html", "{% load static %}", "stylesheet"),
+    "files": Snippet("urls.py", "if request.method", "instance=profile)"),
+    "static_folders": Snippet("settings.py", "STATIC_URL", '"staticfiles"'),
+    "media_folder": Snippet("settings.py", "MEDIA_URL", '"media"'),
+    "field": Snippet("people/models.py", "class Profile", "'avatars/')"),
+    "link": Snippet("templates/profile.html", "{% load static %}", '%}">'),
     "picture": Snippet("templates/profile.html", "{% if user", "{% endif %}"),
     "app": Snippet("settings.py", '"django.contrib.staticfiles"', ","),
     "route": Snippet("urls.py", "urlpatterns += static", ")"),
     "hashes": Snippet("settings.py", "STORAGES", "\n}"),
-    "save": Snippet("urls.py", "        if form.is_valid", "redirect"),
+    "save": Snippet("urls.py", "if form.is_valid", '"edit")'),
 }
 
 
