@@ -1,13 +1,16 @@
 """Media in a bucket on a real S3 server, behind gunicorn: LIKENESS_S3 names it (see buckets.py)."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from io import BytesIO
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zipfile import ZipFile
@@ -16,7 +19,7 @@ import pytest
 
 from profiles.names import PRIVATE, PUBLIC
 from tests.pictures import draw_jpeg
-from tests.servers import GUNICORN, find, make_environment, manage, serve
+from tests.servers import GUNICORN, ROOT, find, make_environment, manage, serve
 
 from .buckets import S3, Bucket, Line, fetch
 from .visitors import PASSWORD, Visitor, found
@@ -286,6 +289,47 @@ def test_a_name_is_never_written_twice(site: Site) -> None:
         "    print('refused')"
     )
     assert site.manage("shell", "--no-imports", "-c", code).stdout == "refused\n"
+
+
+@pytest.mark.skipif(not shutil.which("rclone"), reason="Install rclone.")
+def test_pictures_move_from_a_disk_to_a_bucket_and_back(tmp_path: Path) -> None:
+    disk = make_environment(tmp_path)
+    for command in (["migrate"], ["demo", "--profiles", "2"]):
+        assert manage(disk, *command).returncode == 0
+    (tmp_path / "media" / "protected").mkdir()
+    name = next((tmp_path / "media").rglob("*-512.webp")).relative_to(tmp_path / "media")
+    bucket = Bucket()
+    try:
+        document = (ROOT / "docs" / "deploying.md").read_text()
+        script = find(r"to_bucket\(\) \{[^}]+\}", document) + "; to_bucket; to_bucket"
+        rclone(script.replace("likeness-media", bucket.name), tmp_path)
+        variables = make_variables(bucket, S3.port or 80)
+        done = manage(disk | variables, "audit_media", "--older-than", "0")
+        assert "10 files, 0 orphans found." in done.stdout
+        head = bucket.client.head_object(Bucket=bucket.name, Key=str(name))
+        assert (head["ContentType"], head["CacheControl"]) == ("image/webp", PUBLIC)
+        shutil.rmtree(tmp_path / "media")
+        rclone(f"rclone copy bucket:{bucket.name} media", tmp_path)
+        done = manage(disk, "audit_media", "--older-than", "0")
+        assert "10 files, 0 orphans found." in done.stdout
+    finally:
+        bucket.empty()
+
+
+def rclone(script: str, folder: Path) -> None:
+    """Run commands in a shell, for which the server is rclone's remote "bucket"."""
+    remote = {
+        "TYPE": "s3",
+        "PROVIDER": "Other",
+        "ENDPOINT": f"http://{S3.hostname}:{S3.port}",
+        "ACCESS_KEY_ID": str(S3.username),
+        "SECRET_ACCESS_KEY": str(S3.password),
+    }
+    variables = {f"RCLONE_CONFIG_BUCKET_{name}": value for name, value in remote.items()}
+    variables["RCLONE_CONFIG"] = str(folder / "none.conf")
+    command = ["sh", "-ec", script]
+    done = subprocess.run(command, cwd=folder, env=os.environ | variables, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_health_of_the_bucket_is_told(site: Site) -> None:
