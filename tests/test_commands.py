@@ -55,6 +55,16 @@ def orphan(settings: LazySettings, hours: float) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["protected/healthz-1", "avatars/notes/a.txt", "avatars/b.txt"])
+def test_audit_finds_a_file_of_any_name(name: str, ada: User, settings: LazySettings) -> None:
+    path = Path(settings.MEDIA_ROOT) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"ok")
+    output = call("audit_media", "--older-than", "0")
+    assert f"orphan   {name}\n" in output
+    assert "6 files, 1 orphans found." in output
+
+
 def test_audit_finds_a_file_without_a_profile(ada: User, settings: LazySettings) -> None:
     path = orphan(settings, hours=25)
     output = call("audit_media")
