@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .servers import ROOT, make_environment, manage
+from .servers import GUNICORN, ROOT, find, get, make_environment, manage, serve
 
 TEMPLATES = [*ROOT.glob("templates/**/*.*"), *ROOT.glob("profiles/templates/**/*.*")]
 LITERALS = {
@@ -35,6 +35,23 @@ def test_collected_stylesheets_are_compressed_twice(collected: Path) -> None:
     for sheet in sheets:
         assert sheet.with_name(sheet.name + ".gz").exists()
         assert sheet.with_name(sheet.name + ".br").exists()
+
+
+def test_static_files_may_come_from_another_host(collected: Path, tmp_path: Path) -> None:
+    cdn = "https://static.example"
+    environment = make_environment(tmp_path, STATIC_HOST=cdn, STATIC_ROOT=str(collected))
+    assert manage(environment, "migrate").returncode == 0
+    with serve(environment, *GUNICORN) as port:
+        page, body = get(port, "/")
+        url = find(rf"{cdn}/static/css/site\.[0-9a-f]{{12}}\.css", body.decode())
+        policy = str(page.headers["Content-Security-Policy"])
+        assert cdn in find("style-src [^;]+", policy)
+        assert cdn in find("script-src [^;]+", policy)
+        sheet, _ = get(port, url.removeprefix(cdn))
+    assert sheet.status == 200
+    assert sheet.headers["Access-Control-Allow-Origin"] == "*"
+    assert sheet.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert sheet.headers["Timing-Allow-Origin"] == "*"
 
 
 def test_no_template_names_a_static_or_media_file_by_its_address() -> None:
