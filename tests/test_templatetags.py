@@ -142,6 +142,7 @@ def test_initials_are_never_read_aloud(mary: User) -> None:
         ("ßeta", "S"),
         ("ǆ ǆ", "ǄǄ"),
         ("李 小龍", "李小"),
+        ("ليلى الهاشمي", "ل"),
         ("Ada (she/her)", "A"),
         ("  Ada   Lovelace  ", "AL"),
         ("🦊 Fox", "F"),

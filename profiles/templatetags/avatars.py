@@ -1,6 +1,7 @@
 """Show a person's avatar."""
 
 from typing import Any
+from unicodedata import bidirectional
 
 from django import template
 from django.utils.translation import gettext as _
@@ -39,7 +40,9 @@ def avatar(
 def get_initials(name: str) -> str:
     """Return the first letters of the first and the last word of a name."""
     words = [word for word in name.split() if word[0].isalnum()]
-    return "".join(word[0].upper()[0] for word in ([words[0], words[-1]] if words[1:] else words))
+    letters = [word[0].upper()[0] for word in words[:1] + words[1:][-1:]]
+    # Two Arabic letters would join and make a word, such as "no".
+    return letters[0] if letters and bidirectional(letters[0]) == "AL" else "".join(letters)
 
 
 @register.filter
