@@ -29,7 +29,7 @@ PAGES = {
     "/accounts/delete/": ("Dein Konto löschen?", "حذف حسابك؟"),
     "/accounts/password_reset/": ("Passwort zurücksetzen", "استعادة كلمة المرور"),
     "/preferences/": ("Sprache und Farben", "اللغة والألوان"),
-    "/how-it-works/": ("Statische Dateien", "الملفات الثابتة"),
+    "/how-it-works/": ("Statische Dateien wegnehmen", "الملفات الثابتة"),
 }
 ARABIC_COUNTS = {
     0: "أي عدد من الأحرف.",
