@@ -3,16 +3,23 @@
 LIKENESS_IMAGE names the image. The network is the host's, so that no bridge need be there.
 """
 
+import json
 import os
 import secrets
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
+from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
+
+from tests.test_corpus import CORPUS, HOSTILE, read
 
 from .engine import docker, wait_until_healthy
 from .visitors import PASSWORD, Visitor, draw_photo, found
@@ -50,13 +57,13 @@ def hardened(volume: str, **variables: str) -> list[str]:
 
 
 @contextmanager
-def serve(volume: str) -> Iterator[tuple[str, str]]:
+def serve(volume: str, *extra: str, image: str = IMAGE) -> Iterator[tuple[str, str]]:
     """Run the site until it is healthy; give the container's id and the site's origin."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     options = hardened(volume, HOST="127.0.0.1", PORT=port)
-    container = docker("run", "--detach", "--health-interval=1s", *options, IMAGE)
+    container = docker("run", "--detach", "--health-interval=1s", *options, *extra, image)
     try:
         wait_until_healthy(container)
         yield container, f"http://127.0.0.1:{port}"
@@ -118,3 +125,169 @@ def test_the_image_holds_what_serving_needs_and_no_more() -> None:
 def test_without_a_key_it_does_not_start() -> None:
     with pytest.raises(AssertionError, match="DJANGO_SECRET_KEY is not set"):
         docker("run", "--rm", "--network=none", IMAGE)
+
+
+def ask(origin: str, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
+    """Ask for a path as it is written, without tidying it; return the answer and its body."""
+    connection = HTTPConnection(urlsplit(origin).netloc, timeout=60)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, headers=names)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response, body
+
+
+@pytest.fixture(scope="module")
+def picture(site: tuple[str, str]) -> tuple[str, str]:
+    """The site's origin, and the path of a public picture."""
+    docker("exec", site[0], "python", "manage.py", "demo", "--profiles", "2")
+    page = Visitor(site[1]).page("/profiles/demo-00001/")
+    return site[1], found(r"(/media/avatars/[^\" ]+-256\.webp)", page)
+
+
+def test_a_public_picture_is_kept_for_a_year_and_can_do_nothing(picture: tuple[str, str]) -> None:
+    response, body = ask(*picture)
+    assert Image.open(BytesIO(body)).format == "WEBP"
+    kept = "public, max-age=31536000, s-maxage=3600, immutable"
+    assert response.headers["Cache-Control"] == kept
+    assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert not {"Set-Cookie", "Vary"} & set(response.headers)
+
+
+def test_a_browser_that_has_a_picture_is_not_sent_it_again(picture: tuple[str, str]) -> None:
+    etag = ask(*picture)[0].headers["ETag"]
+    response, body = ask(*picture, If_None_Match=etag)
+    assert (response.status, body) == (304, b"")
+    assert ask(*picture, If_None_Match='"another"')[0].status == 200
+
+
+def test_a_part_of_a_picture_is_that_part(picture: tuple[str, str]) -> None:
+    response, whole = ask(*picture)
+    etag = response.headers["ETag"]
+    response, body = ask(*picture, Range="bytes=10-19", If_Range=etag)
+    assert (response.status, body) == (206, whole[10:20])
+    assert response.headers["Content-Range"] == f"bytes 10-19/{len(whole)}"
+    assert ask(*picture, Range="bytes=-5")[1] == whole[-5:]
+    response, body = ask(*picture, Range="bytes=10-19", If_Range='"another"')
+    assert (response.status, body) == (200, whole)
+    response, _ = ask(*picture, Range=f"bytes={len(whole)}-")
+    assert response.status == 416
+    assert response.headers["Content-Range"] == f"bytes */{len(whole)}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "stray.txt",
+        "../db.sqlite3",
+        "../../db.sqlite3",
+        "%2e%2e/%2e%2e/db.sqlite3",
+        "..%2fdb.sqlite3",
+        "/data/db.sqlite3",
+        "",
+    ],
+)
+def test_only_files_that_the_site_has_named_are_handed_out(
+    path: str, picture: tuple[str, str], site: tuple[str, str]
+) -> None:
+    docker("exec", site[0], "sh", "-c", "echo a secret > /data/media/avatars/stray.txt")
+    response, body = ask(site[1], f"/media/avatars/{path}")
+    assert response.status in (301, 400, 404)
+    assert b"a secret" not in body
+    assert b"SQLite" not in body
+
+
+def test_what_it_does_not_need_is_taken_from_the_container(site: tuple[str, str]) -> None:
+    status = docker("exec", site[0], "cat", "/proc/1/status")
+    assert found(r"CapEff:\s+(\w+)", status).strip("0") == ""
+    assert found(r"NoNewPrivs:\s+(\d)", status) == "1"
+    for folder in ("/app", "/venv", "/home", "/"):
+        with pytest.raises(AssertionError, match=r"Read-only|denied"):
+            docker("exec", site[0], "touch", f"{folder}/x")
+
+
+ADD_MEMBERS = """
+from django.test import Client
+from profiles.models import User
+for number in range({count}):
+    client = Client()
+    client.force_login(User.objects.create_user(f"member-{number}"))
+    print(client.cookies["sessionid"].value)
+"""
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="Set LIKENESS_CORPUS to the folder of pictures.")
+def test_hostile_pictures_do_not_exhaust_the_memory(volume: str) -> None:
+    """At four at a time, with 350 MB for each of two workers and no swap."""
+    limits = ("--memory=700m", "--memory-swap=700m")
+    with serve(volume, *limits) as (container, origin):
+        code = ADD_MEMBERS.replace("{count}", str(len(HOSTILE)))  # One each: uploads are throttled.
+        shell = ("python", "manage.py", "shell", "--no-imports", "-c", code)
+        members = docker("exec", container, *shell).split()
+        with ThreadPoolExecutor(4) as visitors:
+            pictures = map(read, HOSTILE)
+            statuses = [*visitors.map(lambda m, p: send(origin, m, p), members, pictures)]
+        assert set(statuses) <= {201, 400, 413, 503}
+        assert not json.loads(docker("inspect", "--format={{json .State.OOMKilled}}", container))
+        log = docker("logs", container)
+        assert "SIGKILL" not in log
+        # Each is counted, an answer of 503 as well.
+        assert log.count('"logger": "likeness.uploads"') == len(HOSTILE)
+
+
+def send(origin: str, session: str, picture: bytes) -> int:
+    """Put up a picture as a member; return the status of the answer."""
+    token = "t" * 32
+    head = b'--cut\r\nContent-Disposition: form-data; name="avatar"; filename="me.jpg"\r\n\r\n'
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "multipart/form-data; boundary=cut",
+        "Cookie": f"sessionid={session}; csrftoken={token}",
+        "X-CSRFToken": token,
+    }
+    connection = HTTPConnection(urlsplit(origin).netloc, timeout=120)
+    connection.request("POST", "/profile/avatar/", head + picture + b"\r\n--cut--\r\n", headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("profiles", "{last}")]
+    operations = [migrations.RunSQL("CREATE TABLE upgraded (id integer)")]
+"""
+
+
+@pytest.fixture
+def next_image(tmp_path: Path) -> Iterator[str]:
+    """Build the image of the next version, which has one migration more."""
+    shell = "ls profiles/migrations | grep ^0 | tail -n 1"
+    last = docker("run", "--rm", "--network=none", IMAGE, "sh", "-c", shell).removesuffix(".py")
+    (tmp_path / "9999_next.py").write_text(MIGRATION.replace("{last}", last))
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {IMAGE}\nCOPY --chmod=644 9999_next.py profiles/migrations/\n"
+    )
+    name = f"likeness-test-next-{secrets.token_hex(4)}"
+    docker("build", "--quiet", "--network=host", f"--tag={name}", str(tmp_path))
+    try:
+        yield name
+    finally:
+        docker("image", "rm", "--force", name)
+
+
+def test_an_upgrade_keeps_the_people_and_their_pictures(
+    picture: tuple[str, str], volume: str, next_image: str
+) -> None:
+    before = ask(*picture)[1]
+    check = ("python", "manage.py", "migrate", "--check")
+    with pytest.raises(AssertionError):
+        docker("run", "--rm", *hardened(volume), next_image, *check)
+    docker("run", "--rm", *hardened(volume), next_image, "python", "manage.py", "migrate")
+    with serve(volume, image=next_image) as (_, origin):
+        assert ask(origin, picture[1])[1] == before
+        assert b"demo-00001" in ask(origin, "/profiles/")[1]
