@@ -2,13 +2,18 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
-from ..servers import make_environment, manage, serve
+from ..servers import GUNICORN, ROOT, make_environment, manage, serve
+from .cast import Cast, add_cast
+from .pages import EMPTY_PAGES, PAGES
 
 # As root there is no sandbox; and nothing may ask anyone outside.
 ARGUMENTS = [
@@ -47,6 +52,75 @@ def site(tmp_path_factory: pytest.TempPathFactory, mail: Path) -> Iterator[str]:
         environment, "-m", "gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi"
     ) as port:
         yield f"http://127.0.0.1:{port}"
+
+
+@dataclass(frozen=True)
+class House:
+    """A running site that the tests only look at: its address, and who lives there."""
+
+    url: str
+    cast: Cast
+
+
+@contextmanager
+def open_house(folder: Path, people: int) -> Iterator[House]:
+    """Run a site with so many demo people, and with the cast unless nobody is to be there."""
+    environment = make_environment(folder)
+    for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", f"--profiles={people}"]):
+        result = manage(environment, *command)
+        assert result.returncode == 0, result.stderr
+    cast = add_cast(environment) if people else Cast({}, {})
+    with serve(environment, *GUNICORN) as port:
+        yield House(f"http://127.0.0.1:{port}", cast)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A site with thirty demo people and the cast."""
+    with open_house(tmp_path_factory.mktemp("house"), 30) as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A site on which nobody is."""
+    with open_house(tmp_path_factory.mktemp("empty"), 0) as house:
+        yield house
+
+
+@pytest.fixture
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Open a page of the inventory by its name, in a browser with options of one's own.
+
+    No page asks any other host for anything. `answers` fills with what it was sent.
+    """
+    contexts = []
+
+    def visit(name: str, answers: list[Response] | None = None, **options: Any) -> Page:
+        house = request.getfixturevalue("empty_house" if name in EMPTY_PAGES else "house")
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        requests: list[str] = []
+        page.on("request", lambda asked: requests.append(asked.url))
+        if answers is not None:
+            page.on("response", lambda answer: answers.append(answer))
+        (PAGES | EMPTY_PAGES)[name].open(page, house.url, house.cast)
+        assert [url for url in requests if not url.startswith((house.url, "blob:"))] == []
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The folder of the tools that are written for Node."""
+    folder = ROOT / "tests" / "tools"
+    if not (folder / "node_modules" / ".made").exists():
+        pytest.skip("axe and html-validate are not here: `make tools` gets them, with Node's npm.")
+    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,66 @@
+"""The people whom the pages are about, added to a running site."""
+
+import json
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+
+from ..servers import manage
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitaenswitwenrentenamts"  # 60 letters, no break.
+MEMBERS = {
+    "ada": {
+        "display_name": "Ada Lovelace",
+        "bio": "Programs engines that are not built yet.",
+        "location": "London",
+        "website": "https://example.org/ada",
+    },
+    "sent": {"display_name": "Grace Hopper", "visibility": "members"},
+    "bare": {},
+    "long": {
+        "display_name": LONG,
+        "bio": f"{LONG * 2}\n\nhttps://example.org/{'long/' * 30}\n\n" + "Writes letters. " * 15,
+        "location": LONG,
+        "website": f"https://example.org/{LONG}",
+        "description": f"At a window: {LONG}",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What a browser needs to be one of them, and the pages that show when something breaks."""
+
+    sessions: dict[str, str]
+    broken: dict[str, str]
+
+
+def add_cast(environment: dict[str, str]) -> Cast:
+    """Add the cast to the site of an environment."""
+    code = "from tests.browser.cast import add_here; add_here()"
+    result = manage(environment, "shell", "--no-imports", "--command", code)
+    assert result.returncode == 0, result.stderr
+    return Cast(**json.loads(result.stdout))
+
+
+def add_here() -> None:
+    """Add the cast to the site of this process, and print what there is to know of it."""
+    # Here: models can be imported only where Django is set up, as it is in manage.py.
+    from django.contrib.auth import get_user_model
+
+    from ..conftest import make_person, sign_in
+
+    sessions = {}
+    for name, values in MEMBERS.items():
+        if name == "bare":
+            user = get_user_model().objects.create_user(name)
+            user.profile.visibility = "public"
+            user.profile.save()
+        else:
+            user = make_person(name, "", "public")
+            for field, value in values.items():
+                setattr(user.profile, field, value)
+            user.profile.save()
+        sessions[name] = sign_in(user).cookies["sessionid"].value
+    broken = {name: render_to_string(name) for name in ("403.html", "500.html")}
+    print(json.dumps({"sessions": sessions, "broken": broken}))

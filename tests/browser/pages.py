@@ -1,0 +1,147 @@
+"""Every page in every state, by a name: for the tests, the screenshots and the audit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core import signing
+from playwright.sync_api import FilePayload, Page
+
+from ..pictures import draw_jpeg, make_exif
+from .cast import Cast
+
+
+def stay(page: Page, cast: Cast) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A page as somebody meets it: its address, who looks, and what they did to get there."""
+
+    path: str
+    member: str = ""
+    act: Callable[[Page, Cast], None] = stay
+
+    def open(self, page: Page, base_url: str, cast: Cast) -> None:
+        """Go there, and do what leads to the state."""
+        page.context.clear_cookies()
+        if self.member:
+            session = cast.sessions[self.member]
+            page.context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
+        page.goto(base_url + self.path)
+        self.act(page, cast)
+
+
+def send(page: Page, cast: Cast) -> None:
+    """Send the page's form as it is, past what the browser itself would ask for."""
+    form = page.locator("main form:not([role=search])").first
+    form.evaluate("form => { form.noValidate = true }")
+    with page.expect_navigation():
+        form.locator("button:not([type=button])").last.click()
+
+
+def join_badly(page: Page, cast: Cast) -> None:
+    """Ask to join with an address that is none, a short password, and another one."""
+    for name, value in {
+        "username": "A",
+        "email": "ada",
+        "password1": "x",
+        "password2": "y",
+    }.items():
+        page.fill(f"[name={name}]", value)
+    send(page, cast)
+
+
+def link_badly(page: Page, cast: Cast) -> None:
+    """Give a website that is none."""
+    page.fill("[name=website]", "javascript:alert(1)")
+    send(page, cast)
+
+
+def send_old(page: Page, cast: Cast) -> None:
+    """Send a form whose cookie is gone."""
+    page.context.clear_cookies()
+    send(page, cast)
+
+
+def upload(data: bytes) -> Callable[[Page, Cast], None]:
+    """Return a step that sends a file as a picture, by the form that needs no script."""
+    photo: FilePayload = {"name": "IMG_0001.JPG", "mimeType": "image/jpeg", "buffer": data}
+
+    def act(page: Page, cast: Cast) -> None:
+        form = page.locator("main form").first
+        form.locator("[name=avatar]").set_input_files(photo)
+        with page.expect_navigation():
+            form.evaluate("form => form.submit()")
+
+    return act
+
+
+def show(template: str) -> Callable[[Page, Cast], None]:
+    """Return a step that shows a page for which something on the site would have to break."""
+
+    def act(page: Page, cast: Cast) -> None:
+        body = cast.broken[template]
+        page.route("**/broken", lambda route: route.fulfill(body=body, content_type="text/html"))
+        page.goto(page.url + "broken")
+
+    return act
+
+
+TOKEN = signing.dumps({"user": 1, "email": "a@example.org", "was": ""}, salt="profiles.confirm")
+PAGES = {
+    "home": State("/"),
+    "list": State("/profiles/"),
+    "list-last": State("/profiles/?after=AAAAAAAAAAU"),
+    "list-found": State("/profiles/?q=dvorak"),
+    "list-nobody": State("/profiles/?q=" + "xyz" * 33),
+    "person": State("/profiles/ada/"),
+    "person-long": State("/profiles/long/"),
+    "person-right-to-left": State("/profiles/demo-00003/"),
+    "person-bare": State("/profiles/bare/"),
+    "lesson": State("/how-it-works/"),
+    "sign-up": State("/accounts/signup/"),
+    "sign-up-refused": State("/accounts/signup/", act=join_badly),
+    "sign-in": State("/accounts/login/"),
+    "sign-in-refused": State("/accounts/login/", act=send),
+    "reset": State("/accounts/password_reset/"),
+    "reset-refused": State("/accounts/password_reset/", act=send),
+    "reset-sent": State("/accounts/password_reset/done/"),
+    "reset-link-broken": State("/accounts/reset/MQ/x-y/"),
+    "reset-done": State("/accounts/reset/done/"),
+    "confirm": State(f"/accounts/confirm/{TOKEN}/"),
+    "confirm-broken": State("/accounts/confirm/x/"),
+    "not-found": State("/profiles/nobody/"),
+    "bad-request": State("/profiles/?" + "q&" * 1001),
+    "form-too-old": State("/accounts/login/", act=send_old),
+    "forbidden": State("/", act=show("403.html")),
+    "broken": State("/", act=show("500.html")),
+    "home-member": State("/", "ada"),
+    "own": State("/profile/", "ada"),
+    "own-bare": State("/profile/", "bare"),
+    "own-long": State("/profile/", "long"),
+    "own-saved": State("/profile/edit/", "ada", send),
+    "receipt": State("/profile/avatar/", "sent", upload(draw_jpeg(exif=make_exif()))),
+    "picture": State("/profile/avatar/", "ada"),
+    "picture-bare": State("/profile/avatar/?welcome", "bare"),
+    "picture-refused": State("/profile/avatar/", "ada", upload(b"%PDF-1.7 and so on")),
+    "picture-remove": State("/profile/avatar/delete/", "ada"),
+    "edit": State("/profile/edit/", "ada"),
+    "edit-long": State("/profile/edit/", "long"),
+    "edit-refused": State("/profile/edit/", "bare", link_badly),
+    "welcome": State("/profile/edit/?welcome", "bare"),
+    "email": State("/accounts/email/", "ada"),
+    "email-refused": State("/accounts/email/", "ada", send),
+    "password": State("/accounts/password_change/", "ada"),
+    "password-refused": State("/accounts/password_change/", "ada", send),
+    "password-done": State("/accounts/password_change/done/", "ada"),
+    "delete": State("/accounts/delete/", "ada"),
+    "delete-refused": State("/accounts/delete/", "bare", send),
+}
+
+# On a site on which nobody is.
+EMPTY_PAGES = {
+    "home-empty": State("/"),
+    "list-empty": State("/profiles/"),
+    "lesson-empty": State("/how-it-works/"),
+}

@@ -1,0 +1,58 @@
+"""Every page fits, whatever the screen and the size of the text, and stays where it was."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from .test_accessibility import EVERY_PAGE
+
+# What sticks out says more than how wide the page is.
+FIND_WIDE = """() => {
+  const { clientWidth, scrollWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return [];
+  return [`${scrollWidth} px`, ...[...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > clientWidth + 0.5)
+    .map((element) => element.outerHTML.slice(0, 90))];
+}"""
+# Text that its box cuts off, but for what is hidden on purpose and what can be scrolled.
+FIND_CUT = """[...document.querySelectorAll("main *, header *, footer *")]
+  .filter((element) => element.checkVisibility())
+  .filter((element) => !element.closest(".unseen, svg, input, textarea"))
+  .filter((element) => ["hidden", "clip"].includes(getComputedStyle(element).overflowX))
+  .filter((element) => element.scrollWidth > element.clientWidth + 1)
+  .map((element) => element.outerHTML.slice(0, 90))"""
+
+FIND_SHIFTS = """new Promise((resolve) => {
+  const name = ({ node }) => node?.outerHTML.slice(0, 90);
+  const tell = (list) => resolve(list.getEntries().flatMap(({ sources }) => sources.map(name)));
+  new PerformanceObserver(tell).observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve([])));
+})"""
+
+
+@EVERY_PAGE
+def test_no_page_is_wider_than_the_screen(name: str, visit: Callable[..., Page]) -> None:
+    page = visit(name)
+    for width in (320, 390, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate(FIND_WIDE) == [], f"{width} px"
+        assert page.evaluate(FIND_CUT) == [], f"{width} px"
+
+
+@EVERY_PAGE
+def test_text_can_be_twice_as_large(name: str, visit: Callable[..., Page]) -> None:
+    page = visit(name)
+    page.evaluate("document.documentElement.style.fontSize = '34px'")
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate(FIND_WIDE) == [], f"{width} px"
+        assert page.evaluate(FIND_CUT) == [], f"{width} px"
+
+
+@pytest.mark.parametrize("name", ["home", "list", "person", "own"])
+def test_nothing_jumps_while_pictures_arrive(name: str, visit: Callable[..., Page]) -> None:
+    page = visit(name, viewport={"width": 390, "height": 844})
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(FIND_SHIFTS) == []
