@@ -72,6 +72,7 @@ def serve(folder: Path) -> Iterator[tuple[int, int, str]]:
         DJANGO_ALLOWED_HOSTS="127.0.0.1",
         MEDIA_DELIVERY="app",
         WEB_CONCURRENCY="1",
+        DJANGO_THROTTLE_UPLOAD="0",
         PORT=str(port),
     )
     for command in (["migrate"], ["collectstatic", "--noinput"]):

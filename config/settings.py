@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "axes",
 ]
 MIDDLEWARE = [
     "config.middleware.request_id",
@@ -52,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -211,6 +214,10 @@ CONTENT_SECURITY_POLICY = {
 
 # Authentication
 AUTH_USER_MODEL = "profiles.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -222,6 +229,32 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "profiles:own"
 LOGOUT_REDIRECT_URL = "home"
+
+# Sign-in lock-out (django-axes): by user name and address together, so that nobody can lock a
+# member out from elsewhere. Many names from one address are THROTTLES' affair.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Else no page could say when it ends.
+AXES_CLIENT_IP_CALLABLE = "profiles.clients.client_network"
+AXES_USERNAME_CALLABLE = "profiles.throttles.get_username"
+AXES_LOCKOUT_CALLABLE = "profiles.throttles.lock_out"
+AXES_DISABLE_ACCESS_LOG = True  # It would be kept for ever.
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# Throttles (profiles/throttles.py): how often within an hour; 0: as often as one likes.
+THROTTLES = {
+    name: env.int(f"DJANGO_THROTTLE_{name.upper()}", default=number)
+    for name, number in {
+        "sign_in": 100,  # from one address or IPv6 /64, whatever the name
+        "sign_up": 20,  # from one address
+        "mail": 20,  # that one address, or one member, has sent
+        "recipient": 5,  # mails to one mailbox, whoever asks
+        "upload": 60,  # pictures of one member
+    }.items()
+}
 
 # Logging: JSON lines in production, plain ones for a developer.
 LOGGING = {
@@ -245,6 +278,8 @@ LOGGING = {
         "django": {"handlers": []},
         # In a worker; what the master says, config/gunicorn.conf.py forms.
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
+        # It tells of each sign-in, and of each time that it cleaned up.
+        "axes": {"level": "WARNING"},
         # runserver has lines of its own.
         "likeness.access": {"level": "WARNING" if DEBUG else "INFO"},
     },

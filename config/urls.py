@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from profiles import delivery, lesson, views
+from profiles.throttles import limit_sign_ins
 
 from .views import preferences
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("accounts/", include("profiles.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
+    path("admin/login/", limit_sign_ins(admin.site.login)),
     path("admin/", admin.site.urls),
     # In development Django hands out the public pictures; with DEBUG off this line does nothing.
     # Only `avatars/`: no path, however twisted, leads from there to the protected ones.

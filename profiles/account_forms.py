@@ -5,7 +5,7 @@ from smtplib import SMTPException
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from .models import User
+from .throttles import ThrottledForm
 
 logger = logging.getLogger(__name__)
 CONFIRM_SALT = "profiles.confirm"
@@ -68,7 +69,15 @@ def read_token(token: str) -> dict[str, str]:
         raise ValidationError(message) from error
 
 
-class SignupForm(UserCreationForm):
+class MailingForm(ThrottledForm):
+    """Asks for an address that a mail then goes to."""
+
+    def may_be_mailed(self) -> bool:
+        """Count a mail to the address, whoever asks for it."""
+        return self.throttle("recipient", self.cleaned_data["email"].lower())
+
+
+class SignupForm(MailingForm, UserCreationForm):
     """Makes an account whose address is still to be confirmed."""
 
     email = forms.EmailField(
@@ -99,7 +108,7 @@ class SignupForm(UserCreationForm):
             return None
 
 
-class EmailForm(forms.Form):
+class EmailForm(MailingForm, forms.Form):
     """Asks for an address to send a link to."""
 
     email = forms.EmailField(
@@ -107,6 +116,17 @@ class EmailForm(forms.Form):
         max_length=254,
         widget=forms.EmailInput({"autocomplete": "email"}),
     )
+
+
+class ResetForm(MailingForm, PasswordResetForm):
+    """Asks for the address of an account whose password is forgotten.
+
+    A mail goes to whatever address was typed, so that neither page nor time tells who is a member.
+    """
+
+    def get_users(self, email: str) -> list[User]:
+        """Return the account of an address, or else a stand-in, for which the same is done."""
+        return list(super().get_users(email)) or [User(email=email)]
 
 
 class DeleteForm(forms.Form):

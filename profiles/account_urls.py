@@ -5,6 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path
 
 from . import account_views
+from .throttles import limit_sign_ins
 
 urlpatterns = [
     path("signup/", account_views.signup, name="signup"),
@@ -14,10 +15,12 @@ urlpatterns = [
     path("export/", account_views.export, name="account-export"),
     path(
         "login/",
-        auth_views.LoginView.as_view(
-            redirect_authenticated_user=True,
-            # Without mail nobody can be sent a link: then none is offered.
-            extra_context={"has_mail": lambda: settings.HAS_MAIL},
+        limit_sign_ins(
+            auth_views.LoginView.as_view(
+                redirect_authenticated_user=True,
+                # Without mail nobody can be sent a link: then none is offered.
+                extra_context={"has_mail": lambda: settings.HAS_MAIL},
+            )
         ),
         name="login",
     ),

@@ -22,13 +22,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 from .account_forms import (
     DeleteForm,
     EmailForm,
+    ResetForm,
     SignupForm,
     confirm_address,
     read_token,
     send_confirmation,
 )
+from .clients import client_network
 from .fields import read_files
 from .models import MemberRequest, Profile, User
+from .throttles import show
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -38,14 +41,14 @@ def signup(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("profiles:own")
     form = SignupForm(request.POST if request.method == "POST" else None)
-    if form.is_valid() and (user := form.save_unless_taken()):
-        login(request, user)
+    form.throttle("sign_up", client_network(request))
+    if form.is_valid() and form.may_be_mailed() and (user := form.save_unless_taken()):
+        login(request, user, "django.contrib.auth.backends.ModelBackend")
         send_confirmation(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
             messages.success(request, _("Welcome. Follow the link in the mail we sent you."))
         return redirect(reverse("profiles:edit") + "?welcome")
-    status = 400 if form.errors else 200
-    return render(request, "registration/signup.html", {"form": form}, status=status)
+    return show(request, "registration/signup.html", form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,12 +74,12 @@ def change_email(request: MemberRequest) -> HttpResponse:
     if not settings.HAS_MAIL:
         raise Http404
     form = EmailForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
+    form.throttle("mail", request.user.pk)
+    if form.is_valid() and form.may_be_mailed():
         send_confirmation(request, request.user, form.cleaned_data["email"])
         messages.success(request, _("Follow the link in the mail we sent you."))
         return redirect("profiles:edit")
-    status = 400 if form.errors else 200
-    return render(request, "registration/email.html", {"form": form}, status=status)
+    return show(request, "registration/email.html", form)
 
 
 @sensitive_post_parameters("password")
@@ -122,9 +125,22 @@ def describe(profile: Profile) -> dict[str, Any]:
 
 
 class PasswordResetView(views.PasswordResetView):
-    """Django's, where mail can be sent."""
+    """Django's, where mail can be sent, and not too often."""
+
+    form_class = ResetForm
 
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.HAS_MAIL:
             raise Http404
         return super().dispatch(*args, **kwargs)
+
+    def get_form(self, form_class: Any = None) -> ResetForm:
+        form = super().get_form(form_class)
+        form.throttle("mail", client_network(self.request))
+        return form
+
+    def form_valid(self, form: ResetForm) -> HttpResponse:
+        return super().form_valid(form) if form.may_be_mailed() else self.form_invalid(form)
+
+    def form_invalid(self, form: ResetForm) -> HttpResponse:
+        return show(self.request, "registration/password_reset_form.html", form)

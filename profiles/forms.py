@@ -9,14 +9,16 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from .fields import KEEP, make_avatar
 from .images import SIZES, Avatar, Crop
 from .models import Profile
+from .throttles import ThrottledForm
 from .timings import Timings
 
 # HTTP's words for what went wrong with an upload; 400 for all the rest.
-STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503}
+STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "throttled": 429}
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ class WelcomeForm(forms.ModelForm):
         fields = ["display_name", "visibility"]
 
 
-class AvatarForm(forms.Form):
+class AvatarForm(ThrottledForm, forms.Form):
     """A picture and which part of it to keep; or, without a picture, its description alone."""
 
     avatar = forms.FileField(
@@ -148,6 +150,13 @@ class AvatarForm(forms.Form):
             self.add_error("avatar", _("Choose a picture first."))
         return cleaned
 
+    def say_when(self, minutes: int) -> str:
+        return ngettext(
+            "You can change your picture again in %(minutes)d minute. Nothing has changed so far.",
+            "You can change your picture again in %(minutes)d minutes. Nothing has changed so far.",
+            minutes,
+        ) % {"minutes": minutes}
+
     def save(self) -> dict[str, Any] | None:
         """Put up the picture; return what to tell of it, or None where there was no new one."""
         avatar: Avatar | None = self.cleaned_data.get("made")
@@ -185,5 +194,6 @@ class AvatarForm(forms.Form):
         errors = self.errors.as_data()
         for error in errors.get("avatar", [])[:1]:
             report |= {**(error.params or {}), "outcome": error.code}
-        report.setdefault("outcome", "invalid" if errors else "saved")
+        refused = "throttled" if self.wait else "invalid"
+        report.setdefault("outcome", refused if errors else "saved")
         return report | {"milliseconds": dict(self.timings)}

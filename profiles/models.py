@@ -192,6 +192,17 @@ class Profile(models.Model):
         return self.visibility == self.Visibility.PUBLIC and self.user.is_active
 
 
+class Attempts(models.Model):
+    """How often somebody has tried something lately; written by `throttles.attempt` alone."""
+
+    key = models.CharField(max_length=64, primary_key=True)  # What and who, as a digest.
+    number = models.PositiveIntegerField(default=0)
+    ends = models.DateTimeField(db_index=True)  # From then on they no longer count.
+
+    def __str__(self) -> str:
+        return f"{self.number} until {self.ends}"
+
+
 class MemberRequest(HttpRequest):
     """A request from somebody who has signed in."""
 

@@ -95,6 +95,8 @@ def edit_avatar(request: MemberRequest) -> HttpResponse:
     profile = request.user.profile
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
     form = AvatarForm(*sent, profile=profile, timings=find_timings(request))
+    if request.FILES:
+        form.throttle("upload", request.user.pk)
     response = None
     if form.is_valid():
         with tell_outage(form):
@@ -114,8 +116,8 @@ def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     else:
         context = {"form": form, "profile": form.profile, "welcome": "welcome" in request.GET}
         response = render(request, "profiles/avatar.html", context, status=get_status(form))
-    if response.status_code == 503:
-        response["Retry-After"] = "60"
+    if response.status_code in (429, 503):
+        response["Retry-After"] = str(form.wait or 60)
     return response
 
 

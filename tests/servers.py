@@ -40,6 +40,8 @@ def make_environment(folder: Path, **variables: str) -> dict[str, str]:
         "MEDIA_ROOT": str(folder / "media"),
         "STATIC_ROOT": str(folder / "staticfiles"),
         "EMAIL_URL": "consolemail://",
+        # All visitors of the tests come from one address.
+        **{f"DJANGO_THROTTLE_{name}": "0" for name in ("SIGN_IN", "SIGN_UP", "UPLOAD")},
         **variables,
     }
 

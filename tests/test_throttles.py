@@ -1,0 +1,283 @@
+"""How often things may be done, and how that is told."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt
+from django.conf import LazySettings
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from profiles.models import Attempts, User
+from profiles.throttles import attempt
+
+from .conftest import sign_in
+from .pictures import draw_jpeg
+from .servers import make_environment, manage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def few(settings: LazySettings) -> None:
+    """Let everything be done twice."""
+    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, 2)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour and a second later than it was."""
+    then = timezone.now() + timedelta(hours=1, seconds=1)
+    monkeypatch.setattr("profiles.throttles.timezone.now", lambda: then)
+
+
+def join(name: str, email: str = "", address: str = "127.0.0.1") -> Any:
+    """Sign up in a browser of one's own."""
+    passwords = {"password1": WORD, "password2": WORD}
+    fields = {"username": name, "email": email or f"{name}@example.org", **passwords}
+    return Client(REMOTE_ADDR=address).post("/accounts/signup/", fields)
+
+
+def sign_up_often(*addresses: str) -> list[int]:
+    """Sign up from some addresses, one after the other; return the statuses."""
+    return [join(f"mary-{n}", address=address).status_code for n, address in enumerate(addresses)]
+
+
+def ask_for_reset(email: str, address: str = "127.0.0.1") -> Any:
+    """Ask for a new password."""
+    return Client(REMOTE_ADDR=address).post("/accounts/password_reset/", {"email": email})
+
+
+def upload(client: Client, **headers: str) -> Any:
+    """Send a picture with a description."""
+    file = SimpleUploadedFile("photo.jpg", draw_jpeg())
+    fields = {"avatar": file, "description": "In a hat"}
+    return client.post("/profile/avatar/", fields, headers=headers)
+
+
+def assert_says_when(response: Any, sentence: str) -> None:
+    """Fail unless an answer says when to come back, to people and to programs."""
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 3600
+    assert re.search(sentence, response.content.decode())
+
+
+def test_some_attempts_are_free_and_the_next_waits_for_the_hour_to_end(db: None) -> None:
+    assert [attempt("upload", 1), attempt("upload", 1)] == [0, 0]
+    assert 0 < attempt("upload", 1) <= 3600
+
+
+def test_after_the_hour_all_is_free_again(db: None, request: pytest.FixtureRequest) -> None:
+    assert [bool(attempt("upload", 1)) for _ in range(3)] == [False, False, True]
+    request.getfixturevalue("later")
+    assert [bool(attempt("upload", 1)) for _ in range(3)] == [False, False, True]
+
+
+def test_everybody_and_everything_is_counted_apart(db: None) -> None:
+    assert [attempt(name, who) for name in ("upload", "mail") for who in (1, 2) for _ in "ab"] == (
+        [0] * 8
+    )
+
+
+def test_what_is_over_is_cleared_away(db: None, request: pytest.FixtureRequest) -> None:
+    attempt("upload", 1)
+    request.getfixturevalue("later")
+    attempt("upload", 2)
+    assert Attempts.objects.count() == 1
+
+
+def test_nobody_is_named_in_the_table(db: None) -> None:
+    attempt("recipient", "ada@example.org")
+    assert re.fullmatch("[0-9a-f]{64}", Attempts.objects.get().key)
+
+
+def test_zero_lets_everything_be_done(db: None, settings: LazySettings) -> None:
+    settings.THROTTLES = {"upload": 0}
+    assert [attempt("upload", 1) for _ in range(5)] == [0] * 5
+    assert not Attempts.objects.exists()
+
+
+def try_at_once() -> list[bool]:
+    """Try twenty times in four threads; return which attempts were free."""
+
+    def try_once(_: int) -> bool:
+        try:
+            return not attempt("upload", 1)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(try_once, range(20)))
+
+
+def test_of_many_at_once_no_more_get_through(tmp_path: Path, settings: LazySettings) -> None:
+    settings.THROTTLES = {"upload": 7}
+    if connection.vendor == "postgresql":
+        assert try_at_once().count(True) == 7
+        return
+    # SQLite's database in memory, which the tests have, takes one writer and lets none wait.
+    environment = make_environment(tmp_path, DJANGO_THROTTLE_UPLOAD="7")
+    assert manage(environment, "migrate").returncode == 0
+    code = "from tests.test_throttles import try_at_once; print(try_at_once().count(True))"
+    assert manage(environment, "shell", "--no-imports", "-c", code).stdout.strip() == "7"
+
+
+def test_many_accounts_from_one_address_are_stopped() -> None:
+    assert sign_up_often("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2") == [302, 302, 429, 302]
+    assert User.objects.count() == 3
+
+
+def test_the_addresses_of_one_household_count_as_one() -> None:
+    household = [f"2001:db8:1:2::{n}" for n in range(1, 4)]
+    assert sign_up_often(*household, "2001:db8:1:3::1") == [302, 302, 429, 302]
+
+
+def test_who_is_stopped_keeps_what_was_typed_and_learns_nothing(ada: User) -> None:
+    sign_up_often("127.0.0.1", "127.0.0.1")
+    response = join("ada", "mary@example.org")
+    assert_says_when(response, r"You can try again in 60 minutes\.")
+    assert 'value="mary@example.org"' in response.content.decode()
+    assert "is taken" not in response.content.decode()
+
+
+def test_a_mailbox_gets_few_mails_whoever_asks(ada: User) -> None:
+    for n, email in enumerate(["eve@example.org", "EVE@example.org"]):
+        assert ask_for_reset(email, f"192.0.2.{n}").status_code == 302
+    assert_says_when(ask_for_reset("eve@example.org", "192.0.2.8"), "You can try again in")
+    assert join("mary", "eve@example.org", "192.0.2.9").status_code == 429
+    assert not User.objects.filter(username="mary").exists()
+    assert len(mail.outbox) == 2
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "eve@example.org"])
+def test_many_resets_from_one_address_are_stopped(email: str, ada: User) -> None:
+    assert [ask_for_reset(f"m{n}@example.org").status_code for n in range(2)] == [302, 302]
+    response = ask_for_reset(email)
+    assert_says_when(response, "You can try again in")
+    assert f'value="{email}"' in response.content.decode()
+
+
+def test_many_new_addresses_of_one_member_are_stopped(as_ada: Client) -> None:
+    def change(email: str) -> Any:
+        return as_ada.post("/accounts/email/", {"email": email})
+
+    assert [change(f"ada-{n}@example.org").status_code for n in range(2)] == [302, 302]
+    assert_says_when(change("ada-3@example.org"), "You can try again in")
+    assert len(mail.outbox) == 2
+
+
+def test_many_pictures_of_one_member_are_stopped(as_ada: Client, ada: User, grace: User) -> None:
+    assert [upload(as_ada).status_code for _ in range(2)] == [302, 302]
+    name = User.objects.get(pk=ada.pk).profile.avatar.name
+    response = upload(as_ada)
+    assert_says_when(response, "You can change your picture again in 60 minutes.")
+    assert 'value="In a hat"' in response.content.decode()
+    assert User.objects.get(pk=ada.pk).profile.avatar.name == name
+    assert upload(sign_in(grace)).status_code == 302
+
+
+def test_a_script_is_told_in_json(as_ada: Client) -> None:
+    statuses = [upload(as_ada, accept="application/json").status_code for _ in range(2)]
+    assert statuses == [201, 201]
+    response = upload(as_ada, accept="application/json")
+    assert_says_when(response, "in 60 minutes")
+    assert list(response.json()["errors"]) == ["__all__"]
+
+
+def test_a_description_alone_may_be_changed_often(as_ada: Client) -> None:
+    fields = {"description": "In a hat"}
+    assert {as_ada.post("/profile/avatar/", fields).status_code for _ in range(3)} == {302}
+
+
+def test_looking_at_a_form_is_no_attempt(client: Client) -> None:
+    for name in ("signup", "password_reset", "login"):
+        assert {client.get(f"/accounts/{name}/").status_code for _ in range(3)} == {200}
+
+
+def knock(name: str, password: str = "wrong", address: str = "127.0.0.1", admin: str = "") -> Any:
+    """Try to sign in."""
+    fields = {"username": name, "password": password}
+    return Client(REMOTE_ADDR=address).post(admin or "/accounts/login/", fields)
+
+
+@pytest.fixture
+def patient(settings: LazySettings) -> None:
+    """Let each address try as many names as it likes, but lock out after the third failure."""
+    settings.THROTTLES = settings.THROTTLES | {"sign_in": 0}
+    settings.AXES_FAILURE_LIMIT = 3
+
+
+@pytest.mark.parametrize("name", ["ada", "eve", "linus"])
+@pytest.mark.parametrize("admin", ["", "/admin/login/"])
+def test_a_name_is_locked_out_alike_whether_there_is_such_a_member(
+    name: str, admin: str, ada: User, linus: User, patient: None
+) -> None:
+    User.objects.filter(pk=linus.pk).update(is_active=False)
+    assert [knock(name, admin=admin).status_code for _ in range(3)] == [200, 200, 429]
+    response = knock(name, "pass phrase", admin=admin)
+    assert_says_when(response, r"You can try again in 15 minutes\.")
+    assert response.headers["Retry-After"] in {"899", "900"}
+    assert "Wait a little" in response.content.decode()
+
+
+def test_who_waits_gets_in_again(ada: User, patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [knock("ada").status_code for _ in range(3)] == [200, 200, 429]
+    then = timezone.now() + timedelta(minutes=15, seconds=1)
+    monkeypatch.setattr("axes.handlers.proxy.now", lambda: then)
+    assert knock("ada", "pass phrase").status_code == 302
+
+
+def test_knocking_on_does_not_make_the_wait_longer(ada: User, patient: None) -> None:
+    waits = [int(knock("ada").headers.get("Retry-After", "0")) for _ in range(6)]
+    assert waits[:2] == [0, 0]
+    assert waits[2:] == sorted(waits[2:], reverse=True)
+    assert AccessAttempt.objects.get().failures_since_start == 3
+
+
+def test_nobody_is_locked_out_by_somebody_elsewhere(ada: User, patient: None) -> None:
+    assert [knock("ada", address="192.0.2.1").status_code for _ in range(3)] == [200, 200, 429]
+    assert knock("ada", "pass phrase", "192.0.2.2").status_code == 302
+
+
+def test_a_name_in_another_case_is_the_same_name(ada: User, patient: None) -> None:
+    assert [knock(name).status_code for name in ("ada", "ADA", " Ada ")] == [200, 200, 429]
+
+
+def test_a_household_is_locked_out_as_one(ada: User, patient: None) -> None:
+    statuses = [knock("ada", address=f"2001:db8::{n}").status_code for n in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+def test_who_gets_in_starts_anew(ada: User, patient: None) -> None:
+    for _ in range(2):
+        assert [knock("ada").status_code for _ in range(2)] == [200, 200]
+        assert knock("ada", "pass phrase").status_code == 302
+
+
+@pytest.mark.parametrize("admin", ["", "/admin/login/"])
+def test_many_names_from_one_address_are_stopped(admin: str, ada: User) -> None:
+    statuses = [knock(name, admin=admin).status_code for name in ("eve", "mallory")]
+    assert statuses == [200, 200]
+    assert_says_when(knock("ada", "pass phrase", admin=admin), "You can try again in 60 minutes.")
+    assert knock("ada", "pass phrase", "192.0.2.2").status_code == 302
+
+
+def test_behind_a_proxy_each_visitor_is_counted_apart(ada: User, settings: LazySettings) -> None:
+    settings.TRUSTED_PROXIES = 1
+    fields = {"username": "eve", "password": "wrong"}
+    statuses = [
+        Client(REMOTE_ADDR="")
+        .post("/accounts/login/", fields, headers={"x-forwarded-for": f"10.9.9.9, {visitor}"})
+        .status_code
+        for visitor in ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"]
+    ]
+    assert statuses == [200, 200, 429, 200]
