@@ -141,7 +141,9 @@ def watch(page: Page) -> list[str]:
     faults: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if not re.search(r"status of (400|404|413|503)|\[DOM\]", message.text):
+        if not re.search(
+            r"status of (400|401|404|413|503)|ERR_INTERNET_DISCONNECTED|\[DOM\]", message.text
+        ):
             faults.append(message.text)
 
     page.on("console", note)

@@ -80,7 +80,8 @@ def join(browser: Browser, base_url: str) -> Any:
     page.click("main button")
     picture: FilePayload = {"name": "ada.webp", "mimeType": "image/webp", "buffer": bust}
     page.set_input_files("[name=avatar]", picture)
-    page.click("main button")
+    page.get_by_role("button", name="Save picture").click()
+    page.get_by_role("heading", name="Your picture is up").wait_for()
     return page.context.storage_state()
 
 

@@ -1,0 +1,624 @@
+// The picture editor: enhances the form of avatar.html, which works without it.
+//
+// The photo lies under a fixed square window. What is in the window is cut out here, so that the
+// rest never leaves the device; where the browser cannot do that, it says so before anything is
+// sent. All texts are in the page (#words), where they are translated.
+
+const at = (id) => document.getElementById(id);
+const page = at("picture");
+const form = at("editor");
+const stage = at("stage");
+const save = at("save");
+const file = form.elements.avatar;
+const description = form.elements.description;
+
+// ---- Words and numbers -------------------------------------------------------------------------
+
+const language = document.documentElement.lang;
+const words = Object.fromEntries(
+  [...at("words").content.children].map((word) => [word.dataset.key, word.textContent]),
+);
+const isTouch = matchMedia("(pointer: coarse)").matches;
+const device = isTouch && Math.min(screen.width, screen.height) < 600 ? "phone" : "device";
+
+function say(key, facts = {}) {
+  return words[key].replace(/\{(\w+)\}/g, (_, name) => facts[name]);
+}
+
+function tellSize(bytes) {
+  const [value, unit, digits] = bytes < 1e6 ? [bytes / 1e3, "kilobyte", 0] : [bytes / 1e6, "megabyte", 1];
+  const style = { style: "unit", unit, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(language, style).format(value);
+}
+
+const tellNumber = (value) => new Intl.NumberFormat(language, { useGrouping: false }).format(value);
+const tellPart = (value) => new Intl.NumberFormat(language, { style: "percent" }).format(value);
+const tellList = (keys) =>
+  new Intl.ListFormat(language).format(keys.map((key) => say(key)));
+
+// ---- The photo ---------------------------------------------------------------------------------
+
+// Formats that the server reads, by their first bytes: names and declared types may lie.
+const READABLE = /^(?:\xff\xd8\xff|.PNG|GIF8|RIFF[^]{4}WEBP|[^]{4}ftyp(?:hei|hev|mif1|msf1|avi))/;
+// EXIF in a JPEG or HEIC, in a PNG, and in a WebP, up to the byte order that it begins with.
+const EXIF = /(?:Exif\0\0|eXIf|EXIF[^]{4})(?=II\*\0|MM\0\*)/;
+const TRACES = {
+  place: [0x0002],
+  camera: [0x010f, 0x0110, 0x927c, 0xa431, 0xa434],
+  date: [0x0132, 0x9003, 0x9004],
+};
+const HEAD_BYTES = 2 ** 21;
+
+// Returns what is known of a file; without `image` where the browser cannot decode it, and
+// nothing where the server could not either.
+async function open(blob) {
+  try {
+    const head = await blob.slice(0, HEAD_BYTES).arrayBuffer();
+    const text = new TextDecoder("latin1").decode(head);
+    const url = URL.createObjectURL(blob);
+    const image = await decode(url);
+    if (!image) URL.revokeObjectURL(url);
+    if (!image && !READABLE.test(text)) return null;
+    const isOpaque = text.startsWith("\xff\xd8\xff");
+    return { blob, url, image, isOpaque, traces: listTraces(head, text) };
+  } catch {
+    return null; // A folder, or a file that has gone.
+  }
+}
+
+// An <img>, not createImageBitmap: it turns the photo by its EXIF in every browser.
+async function decode(url) {
+  const image = new Image();
+  image.alt = "";
+  image.src = url;
+  try {
+    await image.decode();
+  } catch {
+    return null;
+  }
+  return image.naturalWidth && image.naturalHeight ? image : null;
+}
+
+// Which kinds of traces the EXIF holds (Exif 2.32, 4.6): the tags alone are read, never a value.
+function listTraces(head, text) {
+  const match = EXIF.exec(text);
+  if (!match) return [];
+  const view = new DataView(head, match.index + match[0].length);
+  const isLittle = text[match.index + match[0].length] === "I";
+  const tags = new Set();
+  const read = (directory) => {
+    for (let n = 0; n < view.getUint16(directory, isLittle); n++) {
+      const entry = directory + 2 + 12 * n;
+      const tag = view.getUint16(entry, isLittle);
+      if (!tags.has(tag) && (tag === 0x8769 || tag === 0x8825)) {
+        tags.add(tag);
+        read(view.getUint32(entry + 8, isLittle));
+      }
+      tags.add(tag);
+    }
+  };
+  try {
+    read(view.getUint32(4, isLittle));
+  } catch {
+    // A broken block has the tags up to where it breaks.
+  }
+  return Object.keys(TRACES).filter((kind) => TRACES[kind].some((tag) => tags.has(tag)));
+}
+
+// ---- The square --------------------------------------------------------------------------------
+
+const MIN_SIDE = 32; // as the server has it
+const MAX_ZOOM = 8;
+const windows = document.querySelectorAll("#picture .window");
+let photo = null;
+let square = { x: 0, y: 0, size: 1 }; // in pixels of the upright photo
+
+const shortSide = () => Math.min(photo.image.naturalWidth, photo.image.naturalHeight);
+const maxZoom = () => Math.max(1, Math.min(MAX_ZOOM, shortSide() / MIN_SIDE));
+const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
+
+// Where the server would cut: the middle (images.py, Crop).
+function centre() {
+  const { naturalWidth, naturalHeight } = photo.image;
+  const size = shortSide();
+  place(Math.floor((naturalWidth - size) / 2), Math.floor((naturalHeight - size) / 2), size);
+}
+
+function place(x, y, size = square.size) {
+  const { naturalWidth, naturalHeight } = photo.image;
+  size = clamp(size, shortSide() / maxZoom(), shortSide());
+  x = clamp(x, 0, naturalWidth - size);
+  y = clamp(y, 0, naturalHeight - size);
+  square = { x, y, size };
+  render();
+}
+
+// Zooms to a square of `size`; the point of the photo at `px`, `py` of the window stays there.
+function zoomTo(size, px = 0.5, py = 0.5) {
+  size = clamp(size, shortSide() / maxZoom(), shortSide());
+  const gain = square.size - size;
+  place(square.x + px * gain, square.y + py * gain, size);
+}
+
+function render() {
+  for (const window of windows) {
+    const scale = window.clientWidth / square.size;
+    const [image] = window.children;
+    image.style.transform = `translate(${-square.x * scale}px, ${-square.y * scale}px) scale(${scale})`;
+  }
+  const zoom = shortSide() / square.size;
+  at("zoom").value = maxZoom() > 1 ? (100 * Math.log(zoom)) / Math.log(maxZoom()) : 0;
+  at("zoom").setAttribute("aria-valuetext", tellPart(zoom));
+  const { naturalWidth, naturalHeight } = photo.image;
+  renderSlider("x", 1 - square.x / (naturalWidth - square.size));
+  renderSlider("y", square.y / (naturalHeight - square.size));
+}
+
+// `part` is where the photo lies between its two ends: not a number where it cannot be moved.
+function renderSlider(axis, part) {
+  const slider = at(`move-${axis}`);
+  const isFixed = !Number.isFinite(part);
+  slider.value = isFixed ? 50 : 100 * part;
+  const step = [0.01, 0.3, 0.48, 0.52, 0.7, 0.99].filter((end) => part > end).length;
+  const text = say(isFixed ? `${axis}-all` : `${axis}-${step}`);
+  slider.setAttribute("aria-valuetext", text);
+  at(`move-${axis}-words`).value = text;
+}
+
+// Everything moves the photo, not the window: right is right, and up is up.
+function move(right, down) {
+  place(square.x - right * square.size, square.y - down * square.size);
+}
+
+let gliding = 0;
+
+function glideTo(x, y) {
+  const from = { ...square };
+  const start = performance.now();
+  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  cancelAnimationFrame(gliding);
+  const step = (now) => {
+    const part = isStill ? 1 : clamp((now - start) / 200, 0, 1);
+    const eased = 1 - (1 - part) ** 3;
+    place(from.x + eased * (x - from.x), from.y + eased * (y - from.y));
+    if (part < 1) gliding = requestAnimationFrame(step);
+  };
+  step(start);
+}
+
+// ---- Hands on the photo ------------------------------------------------------------------------
+
+const TAP_PIXELS = 8;
+const pointers = new Map();
+let travelled = 0;
+
+// The middle of all fingers, as a part of the window, and how far the first two are apart.
+function feel() {
+  const box = at("window").getBoundingClientRect();
+  const [one, two] = pointers.values();
+  const [x, y] = two
+    ? [(one.clientX + two.clientX) / 2, (one.clientY + two.clientY) / 2]
+    : [one.clientX, one.clientY];
+  const span = two ? Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY) : 0;
+  return { x: (x - box.left) / box.width, y: (y - box.top) / box.height, span, width: box.width };
+}
+
+stage.addEventListener("pointerdown", (event) => {
+  if (event.button || form.inert) return;
+  stage.setPointerCapture(event.pointerId);
+  cancelAnimationFrame(gliding);
+  travelled = pointers.size ? Infinity : 0; // Two fingers are no tap.
+  pointers.set(event.pointerId, event);
+});
+
+stage.addEventListener("pointermove", (event) => {
+  if (!pointers.has(event.pointerId)) return;
+  const before = feel();
+  pointers.set(event.pointerId, event);
+  const after = feel();
+  travelled += Math.hypot(after.x - before.x, after.y - before.y) * after.width;
+  if (travelled < TAP_PIXELS) return;
+  move(after.x - before.x, after.y - before.y);
+  if (before.span && after.span) zoomTo((square.size * before.span) / after.span, after.x, after.y);
+});
+
+stage.addEventListener("pointerup", (event) => {
+  if (pointers.has(event.pointerId) && travelled < TAP_PIXELS) {
+    const { x, y } = feel();
+    glideTo(square.x + (x - 0.5) * square.size, square.y + (y - 0.5) * square.size);
+  }
+});
+
+// Fires after pointerup, and where the system takes the fingers away.
+stage.addEventListener("lostpointercapture", (event) => pointers.delete(event.pointerId));
+
+stage.addEventListener(
+  "wheel",
+  (event) => {
+    event.preventDefault();
+    const box = at("window").getBoundingClientRect();
+    // Firefox counts in lines; and a pinch on a touchpad comes as small turns with Ctrl.
+    const turned = event.deltaY * (event.deltaMode ? 16 : 1) * (event.ctrlKey ? 0.01 : 0.0015);
+    const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    zoomTo(square.size * Math.exp(turned), x, y);
+  },
+  { passive: false },
+);
+
+const KEYS = {
+  ArrowLeft: () => move(-0.04, 0),
+  ArrowRight: () => move(0.04, 0),
+  ArrowUp: () => move(0, -0.04),
+  ArrowDown: () => move(0, 0.04),
+  "+": () => zoomTo(square.size / 1.1),
+  "=": () => zoomTo(square.size / 1.1), // the same key without Shift
+  "-": () => zoomTo(square.size * 1.1),
+};
+
+stage.addEventListener("keydown", (event) => {
+  if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+
+at("zoom-out").addEventListener("click", () => zoomTo(square.size * 1.2));
+at("zoom-in").addEventListener("click", () => zoomTo(square.size / 1.2));
+at("zoom").addEventListener("input", (event) =>
+  zoomTo(shortSide() / maxZoom() ** (event.target.value / 100)),
+);
+at("move-x").addEventListener("input", (event) => {
+  place((photo.image.naturalWidth - square.size) * (1 - event.target.value / 100), square.y);
+});
+at("move-y").addEventListener("input", (event) => {
+  place(square.x, (photo.image.naturalHeight - square.size) * (event.target.value / 100));
+});
+new ResizeObserver(() => photo?.image && render()).observe(at("window"));
+
+// ---- Cutting -----------------------------------------------------------------------------------
+
+const MAX_SENT = 768;
+const MAX_CANVAS = 4096; // on a side; iPhones have no larger ones
+
+function draw(source, x, y, from, side) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
+  const pen = canvas.getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(source, x, y, from, from, 0, 0, side, side);
+  if (source.getContext) source.width = source.height = 0; // iPhones run out of canvas memory.
+  return canvas;
+}
+
+// Returns a square of a picture as a canvas, reduced by halves: one large step would alias.
+function cut(source, { x, y, size }) {
+  let side = MAX_SENT;
+  while (2 * side <= Math.min(size, MAX_CANVAS)) side *= 2;
+  side = Math.min(side, size);
+  let canvas = draw(source, x, y, size, side);
+  for (; side > MAX_SENT; side /= 2) canvas = draw(canvas, 0, 0, side, side / 2);
+  return canvas;
+}
+
+async function encode(canvas, isOpaque) {
+  const write = (type) => new Promise((resolve) => canvas.toBlob(resolve, type, 0.92));
+  if (isOpaque || !isTransparent(canvas)) return write("image/jpeg");
+  const blob = await write("image/webp");
+  // Safari writes PNG when it is asked for WebP, and says so.
+  return blob?.type === "image/webp" ? blob : write("image/png");
+}
+
+// Not 255: a browser that guards against fingerprints makes some noise.
+function isTransparent(canvas) {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  for (let n = 3; n < data.length; n += 4) if (data[n] < 250) return true;
+  return false;
+}
+
+let trial = null;
+
+// Whether this browser cuts pictures truly: some give back noise, or white, on purpose.
+function canCut() {
+  trial ??= tryCut().catch(() => false);
+  return trial;
+}
+
+async function tryCut() {
+  const side = 2 * MAX_SENT;
+  const known = document.createElement("canvas");
+  known.width = known.height = side;
+  const pen = known.getContext("2d");
+  const picture = pen.createImageData(side, side);
+  const paint = (x, y) => [x / 6.1, y / 6.1, (side - x / 2 - y / 2) / 6.1]; // soft: JPEG keeps it
+  for (let n = 0, y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++, n += 4) {
+      [picture.data[n], picture.data[n + 1], picture.data[n + 2]] = paint(x, y);
+      picture.data[n + 3] = 255;
+    }
+  }
+  pen.putImageData(picture, 0, 0);
+  const url = URL.createObjectURL(await encode(cut(known, { x: 0, y: 0, size: side }), true));
+  const back = cut(await decode(url), { x: 0, y: 0, size: MAX_SENT });
+  URL.revokeObjectURL(url);
+  const { data } = back.getContext("2d").getImageData(0, 0, MAX_SENT, MAX_SENT);
+  let sum = 0;
+  let far = 0;
+  for (let n = 0, y = 0; y < MAX_SENT; y++) {
+    for (let x = 0; x < MAX_SENT; x++, n += 4) {
+      const wrong = paint(2 * x + 0.5, 2 * y + 0.5).map((value, k) => Math.abs(value - data[n + k]));
+      sum += wrong[0] + wrong[1] + wrong[2];
+      far += Math.max(...wrong) > 8;
+    }
+  }
+  const pixels = MAX_SENT ** 2;
+  return sum / (3 * pixels) <= 2 && far / pixels <= 0.01;
+}
+
+// ---- States ------------------------------------------------------------------------------------
+
+let state = "plain"; // choose, frame or keep (a photo), done, describe
+let isWhole = false; // whether the whole photo is to be sent
+let isBusy = false;
+let offered = ""; // the description of the picture before
+
+function show(name, focus) {
+  state = page.dataset.state = name;
+  for (const part of page.querySelectorAll("[data-when]")) {
+    part.hidden = !part.dataset.when.split(" ").includes(name);
+  }
+  const isPhoto = name === "frame" || name === "keep";
+  at("promise").textContent = say(isWhole ? "whole" : `promise-${device}`);
+  at("promise").classList.toggle("withdrawn", isWhole);
+  save.textContent = say(isPhoto ? (isWhole ? "save-whole" : "save") : "save-description");
+  if (isPhoto) save.setAttribute("aria-describedby", "promise");
+  else save.removeAttribute("aria-describedby");
+  offerDescription(isPhoto);
+  if (name === "frame") render();
+  focus?.focus();
+}
+
+function offerDescription(isPhoto) {
+  at("offer").hidden = !isPhoto || !offered || offered === description.value;
+  at("offer").textContent = say("offer", { text: offered });
+}
+
+function announce(text) {
+  at("news").textContent = text;
+}
+
+function complain(sentences, isSignedOut = false) {
+  at("trouble").querySelector("ul").replaceChildren(
+    ...sentences.map((sentence) => {
+      const item = document.createElement("li");
+      item.textContent = sentence;
+      return item;
+    }),
+  );
+  at("sign-in").hidden = !isSignedOut;
+  at("trouble").hidden = false;
+  at("trouble").focus();
+}
+
+async function choose(blob) {
+  if (!blob || isBusy) return;
+  isBusy = true;
+  at("trouble").hidden = true;
+  const slow = setTimeout(() => announce(say("opening")), 400);
+  const [opened, isTrue] = await Promise.all([open(blob), canCut()]);
+  clearTimeout(slow);
+  announce("");
+  isBusy = false;
+  file.value = at("camera").value = ""; // so that the same file can be chosen again
+  if (!opened) return complain([say("no-picture")]);
+  if (photo?.image) URL.revokeObjectURL(photo.url);
+  photo = opened;
+  isWhole = !photo.image || !isTrue;
+  // Another picture has another description.
+  offered = description.value || offered;
+  description.value = "";
+  at("file-name").textContent = `${photo.blob.name ?? ""} (${tellSize(photo.blob.size)})`;
+  if (!photo.image) return show("keep", form.querySelector("[name=crop_keep]:checked"));
+  for (const window of windows) window.replaceChildren(photo.image.cloneNode());
+  centre();
+  show("frame", stage);
+}
+
+// ---- Sending -----------------------------------------------------------------------------------
+
+const PATIENCE = 400; // milliseconds until progress is worth a word
+
+// Returns the fields to send, and of a cut square what to tell of it.
+async function gather() {
+  const data = new FormData();
+  // Not the form's: signing in, in another tab, has made a new one.
+  const [, token] = /csrftoken=(\w+)/.exec(document.cookie) ?? [];
+  data.set("csrfmiddlewaretoken", token ?? form.elements.csrfmiddlewaretoken.value);
+  data.set("description", description.value);
+  if (state === "describe") return { data };
+  if (!photo.image) {
+    data.set("crop_keep", form.elements.crop_keep.value);
+    data.set("avatar", photo.blob);
+    return { data };
+  }
+  const size = Math.round(square.size);
+  const { naturalWidth, naturalHeight } = photo.image;
+  const x = clamp(Math.round(square.x), 0, naturalWidth - size);
+  const y = clamp(Math.round(square.y), 0, naturalHeight - size);
+  if (isWhole) {
+    for (const [name, value] of Object.entries({ x, y, size })) data.set(`crop_${name}`, value);
+    data.set("avatar", photo.blob);
+    return { data };
+  }
+  const canvas = cut(photo.image, { x, y, size });
+  const blob = await encode(canvas, photo.isOpaque);
+  if (!blob) throw new Error("This browser does not encode.");
+  data.set("avatar", blob, "square");
+  const isAll = size === naturalWidth && size === naturalHeight;
+  return { data, sent: { side: canvas.width, bytes: blob.size, isAll } };
+}
+
+form.addEventListener("submit", async (event) => {
+  if (state === "choose") return; // The description alone: the form does that.
+  event.preventDefault();
+  // The whole photo goes by its button alone, not by Enter in a field.
+  if (isBusy || (isWhole && state !== "describe" && document.activeElement !== save)) return;
+  isBusy = true;
+  at("trouble").hidden = true;
+  let message;
+  try {
+    message = await gather();
+  } catch {
+    isBusy = false;
+    isWhole = true;
+    return show(state, at("promise"));
+  }
+  send(message);
+});
+
+// By XMLHttpRequest: fetch tells nothing of an upload's progress.
+function send({ data, sent }) {
+  const request = new XMLHttpRequest();
+  const showing = setTimeout(() => showProgress(true), PATIENCE);
+  let isAllSent = false;
+  const showProgress = (isFirst) => {
+    if (isFirst) announce(say("sending"));
+    at("buttons").hidden = true;
+    at("sending").hidden = false;
+    at("cancel").hidden = isAllSent;
+    if (isAllSent) at("progress-words").textContent = say("making");
+    if (isAllSent) at("progress").removeAttribute("value");
+    (isAllSent ? at("sending") : at("cancel")).focus();
+  };
+  const end = () => {
+    clearTimeout(showing);
+    isBusy = false;
+    lock(false);
+    at("sending").hidden = true;
+    at("buttons").hidden = false;
+  };
+  const fail = (sentences, isSignedOut) => {
+    end();
+    save.textContent = say(isWhole && state !== "describe" ? "save-whole" : "again");
+    complain(sentences, isSignedOut);
+  };
+  lock(true);
+  at("progress").value = 0;
+  at("progress-words").textContent = say("sending");
+  request.upload.onprogress = ({ loaded, total }) => {
+    at("progress").value = loaded / total;
+    const facts = { sent: tellSize(loaded), all: tellSize(total) };
+    at("progress-words").textContent = say("sent-part", facts);
+  };
+  request.upload.onload = () => {
+    isAllSent = true;
+    if (!at("sending").hidden) showProgress(false);
+  };
+  request.onerror = () => fail([say(isAllSent ? "broke-late" : "broke")]);
+  request.onabort = () => {
+    end();
+    announce(say("cancelled"));
+    save.focus();
+  };
+  request.onload = () => {
+    const { status, response } = request;
+    if (status === 201) {
+      end();
+      return finish(response, sent);
+    }
+    const own = Object.values(response?.errors ?? {}).flat();
+    const key = `error-${status}` in words ? `error-${status}` : "error";
+    fail(own.length ? own : [say(key)], status === 401);
+  };
+  at("cancel").onclick = () => isAllSent || request.abort();
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "application/json");
+  request.responseType = "json";
+  request.send(data);
+}
+
+// While a picture is sent, nothing of it changes.
+function lock(isLocked) {
+  stage.inert = isLocked;
+  for (const part of at("editor").querySelectorAll(".controls > :not(.bar)")) part.inert = isLocked;
+  save.setAttribute("aria-disabled", isLocked);
+}
+
+function finish({ url, receipt }, sent) {
+  offered = "";
+  at("describe").textContent = say(description.value ? "change" : "add");
+  if (!receipt) {
+    announce(say("saved"));
+    return show("done", at("describe"));
+  }
+  at("new-picture").src = url;
+  at("receipt-cut").hidden = !sent;
+  at("receipt-whole").hidden = Boolean(sent);
+  const { arrived, kept } = receipt;
+  const stayed = [sent?.isAll ? "original" : "rest", ...photo.traces];
+  const facts = {
+    sent: sent && say("square", { side: tellNumber(sent.side), size: tellSize(sent.bytes) }),
+    stayed: tellList(stayed),
+    arrived: say("arrived", {
+      format: arrived.format,
+      width: tellNumber(arrived.width),
+      height: tellNumber(arrived.height),
+      size: tellSize(arrived.bytes),
+    }),
+    thrown: tellList([...receipt.thrown_away, "outside"]),
+    kept: say("kept", { side: tellNumber(kept.side), size: tellSize(kept.bytes) }),
+  };
+  for (const place of page.querySelectorAll("[data-fact]")) {
+    place.textContent = facts[place.dataset.fact];
+  }
+  announce(say("up"));
+  show("done", at("receipt-title"));
+}
+
+// ---- Ways in -----------------------------------------------------------------------------------
+
+const isTyping = (target) => target.matches?.("input:not([type=range]), textarea");
+const bringsFile = (event) => event.dataTransfer.types.includes("Files");
+
+file.addEventListener("change", () => choose(file.files[0]));
+at("camera").addEventListener("change", () => choose(at("camera").files[0]));
+at("choose").addEventListener("click", () => file.click());
+at("take").addEventListener("click", () => at("camera").click());
+at("other").addEventListener("click", () => isBusy || file.click());
+at("adjust").addEventListener("click", () => {
+  if (photo.image) show("frame", stage);
+  else show("keep", form.querySelector("[name=crop_keep]:checked"));
+});
+at("describe").addEventListener("click", () => show("describe", description));
+at("offer").addEventListener("click", () => {
+  description.value = offered;
+  offerDescription(true);
+  description.focus();
+});
+
+document.addEventListener("paste", (event) => {
+  if (isTyping(event.target) || !event.clipboardData.files.length) return;
+  event.preventDefault();
+  choose(event.clipboardData.files[0]);
+});
+
+// Anywhere on the page: a drop that misses would open the photo in place of it.
+for (const name of ["dragover", "drop"]) {
+  addEventListener(name, (event) => {
+    if (isTyping(event.target) && !bringsFile(event)) return; // text, into a field
+    event.preventDefault();
+    page.classList.toggle("dropping", name === "dragover" && bringsFile(event));
+    if (name === "dragover" || isBusy) return;
+    if (event.dataTransfer.files.length) choose(event.dataTransfer.files[0]);
+    else complain([say("no-file")]);
+  });
+}
+addEventListener("dragleave", (event) => event.relatedTarget || page.classList.remove("dropping"));
+
+for (const title of page.querySelectorAll("[data-say]")) {
+  title.textContent = say(`${title.dataset.say}-${device}`);
+}
+at("take").hidden = !isTouch;
+at("ways-of-mouse").hidden = isTouch;
+const refused = at("id_avatar_error");
+if (refused) form.prepend(refused);
+show("choose");
+choose(file.files[0]); // chosen before this ran, or kept by the browser over a reload

@@ -1,0 +1,140 @@
+"""A member before the picture editor, and what the tests of it do over and over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from ..pictures import QUARTERS
+from .conftest import watch
+
+WORD = "correct horse battery"
+PROMISE = "Only this square is sent. The rest of the photo stays on your phone."
+WITHDRAWN = (
+    "Your browser cannot cut this picture. The whole photo will be sent; "
+    "our server cuts it and throws the rest away."
+)
+
+
+def join(browser: Browser, site: str, name: str) -> Any:
+    """Make a member without a picture; return what a browser needs to be that member."""
+    context = browser.new_context(base_url=site, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/accounts/signup/")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("E-mail").fill(f"{name}@example.org")
+    page.get_by_label("Password", exact=True).fill(WORD)
+    page.get_by_label("Password confirmation").fill(WORD)
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@contextmanager
+def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterator[Page]:
+    """Open the editor on a phone, or as the options say, and let nothing go wrong unnoticed."""
+    # Ports do not matter to cookies.
+    options = {"viewport": {"width": 390, "height": 664}, **options}
+    context = browser.new_context(base_url=site, storage_state=state, **options)
+    page = context.new_page()
+    faults = watch(page)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("/profile/avatar/")
+    yield page
+    context.close()
+    assert (faults, errors) == ([], [])
+
+
+def get_touch(**options: Any) -> dict[str, Any]:
+    """Return the options of a context with a phone's touch screen."""
+    return {"has_touch": True, "is_mobile": True, "device_scale_factor": 2, **options}
+
+
+def get_stage(page: Page) -> Locator:
+    return page.get_by_role("application", name="Your photo")
+
+
+def choose(page: Page, photo: Path) -> None:
+    """Choose a photo by the button, as one does with a mouse."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a photo").click()
+    chooser.value.set_files(photo)
+
+
+def frame(page: Page, photo: Path) -> None:
+    """Choose a photo, and wait until it lies in its frame."""
+    choose(page, photo)
+    expect(get_stage(page)).to_be_focused()
+
+
+def save(page: Page) -> None:
+    """Save the picture, and wait for the receipt."""
+    page.get_by_role("button", name="Save picture").click()
+    expect_receipt(page)
+
+
+def expect_receipt(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused(timeout=15_000)
+
+
+def look(page: Page) -> list[int]:
+    """Return which of the drawn quarters are in the corners of the picture that is up."""
+    response = page.request.get(page.locator("#new-picture").get_attribute("src") or "")
+    return find_quarters(response.body())
+
+
+def find_quarters(data: bytes) -> list[int]:
+    """Return which of the drawn quarters are in the corners of a picture."""
+    with Image.open(BytesIO(data)) as im:
+        far = im.width - 5
+        corners = [(4, 4), (far, 4), (4, far), (far, far)]
+        colours = [im.convert("RGB").getpixel(corner) for corner in corners]
+    return [min(range(4), key=lambda n: measure(colour, QUARTERS[n])) for colour in colours]
+
+
+def measure(one: Any, other: Any) -> int:
+    """Return how far two colours are apart."""
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def drop(page: Page, photo: Path | None, target: str) -> None:
+    """Drop a photo, or what is not a file, on an element; fail where the browser would open it."""
+    script = """([bytes, target]) => {
+        const transfer = new DataTransfer();
+        const file = () => new File([new Uint8Array(bytes)], "photo", {type: "text/plain"});
+        if (bytes) transfer.items.add(file());
+        else transfer.items.add("https://example.org/photo.jpg", "text/uri-list");
+        const options = {bubbles: true, cancelable: true, dataTransfer: transfer};
+        const place = document.querySelector(target);
+        const over = place.dispatchEvent(new DragEvent("dragover", options));
+        return over || place.dispatchEvent(new DragEvent("drop", options));
+    }"""
+    data = list(photo.read_bytes()) if photo else None
+    assert page.evaluate(script, [data, target]) is False
+
+
+def paste(page: Page, photo: Path, target: str) -> None:
+    """Paste a photo while an element has the focus."""
+    script = """([bytes, target]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], "", {type: "image/png"}));
+        const options = {bubbles: true, cancelable: true, clipboardData: transfer};
+        document.querySelector(target).dispatchEvent(new ClipboardEvent("paste", options));
+    }"""
+    page.evaluate(script, [list(photo.read_bytes()), target])
+
+
+def touch(context: BrowserContext, page: Page, *moments: list[tuple[float, float]]) -> None:
+    """Put fingers on the screen, move them from moment to moment, and lift them."""
+    wire = context.new_cdp_session(page)
+    for kind, points in zip(["touchStart"] + ["touchMove"] * len(moments), moments, strict=False):
+        touches = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -1,0 +1,331 @@
+"""The picture editor, by mouse, by keyboard and by fingers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ..pictures import QUARTERS, draw_jpeg, make_exif
+from .editor import (
+    PROMISE,
+    choose,
+    drop,
+    expect_receipt,
+    frame,
+    get_stage,
+    get_touch,
+    join,
+    look,
+    paste,
+    save,
+    sit_down,
+    touch,
+)
+
+assert len(QUARTERS) == 4  # top left, top right, bottom left, bottom right: 0 to 3
+
+EDITOR = """
+- main:
+  - heading "Your picture" [level=1]
+  - application "Your photo"
+  - paragraph: The arrow keys move the photo; plus and minus zoom.
+  - button "Zoom out"
+  - slider "Zoom"
+  - button "Zoom in"
+  - paragraph: Only this square is sent. The rest of the photo stays on this device.
+  - group: Move without dragging
+  - text: /Description \\(optional\\) Read aloud on your profile/
+  - textbox "Description (optional)"
+  - paragraph:
+    - button "Other photo"
+    - button "Save picture"
+  - status
+"""
+
+
+@pytest.fixture(scope="module")
+def hopper(browser: Browser, site: str) -> Any:
+    """A member, as a browser remembers her."""
+    return join(browser, site, "hopper")
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo as a phone stores it: lying, 1200 × 1600 when upright, with place and camera."""
+    path = tmp_path_factory.mktemp("photos") / "IMG_0001.JPG"
+    path.write_bytes(draw_jpeg(1600, 1200, exif=make_exif(6)))
+    return path
+
+
+@pytest.fixture
+def desk(browser: Browser, site: str, hopper: Any) -> Iterator[Page]:
+    """The editor on a computer."""
+    with sit_down(browser, site, hopper, viewport={"width": 1440, "height": 900}) as page:
+        yield page
+
+
+@pytest.fixture
+def phone(browser: Browser, site: str, hopper: Any) -> Iterator[Page]:
+    """The editor on a phone."""
+    with sit_down(browser, site, hopper, **get_touch()) as page:
+        yield page
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(390, 844, "dark"), (1440, 900, "light")])
+def test_by_mouse(
+    width: int, height: int, scheme: Any, browser: Browser, site: str, hopper: Any, photo: Path
+) -> None:
+    size: Any = {"width": width, "height": height}
+    with sit_down(browser, site, hopper, viewport=size, color_scheme=scheme) as page:
+        frame(page, photo)
+        box = get_stage(page).bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.wheel(0, -800)
+        page.mouse.down()
+        page.mouse.move(x + 100, y + 50, steps=4)
+        page.mouse.move(x + 900, y + 900, steps=4)
+        page.mouse.up()
+        expect(page.get_by_label("Left and right")).to_have_value("100")
+        page.get_by_label("Description (optional)").fill("At sea, laughing")
+        save(page)
+        # The photo was dragged to the lower right: its upper left corner is in the window, which
+        # as it is stored, lying, is the lower left one.
+        assert look(page) == [2, 2, 2, 2]
+        receipt = page.locator(".receipt")
+        expect(receipt).to_contain_text("Stayed on")
+        expect(receipt).to_contain_text(
+            "the rest of the photo, the place, the camera, and the date"
+        )
+        page.get_by_role("link", name="Go to your page").click()
+        expect(page.get_by_role("img", name="At sea, laughing")).to_be_visible()
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_by_keyboard_alone(desk: Page, photo: Path) -> None:
+    button = desk.get_by_role("button", name="Choose a photo")
+    for _ in range(20):
+        press(desk, "Tab")
+        if button.evaluate("button => button === document.activeElement"):
+            break
+    expect(button).to_be_focused()
+    with desk.expect_file_chooser() as chooser:
+        press(desk, "Enter")
+    chooser.value.set_files(photo)
+    expect(get_stage(desk)).to_be_focused()
+    press(desk, "+", "+", "+", "+", "+", "+", "+", *["ArrowUp"] * 60)
+    press(desk, "Tab")
+    expect(desk.get_by_role("button", name="Zoom out")).to_be_focused()
+    press(desk, "Tab")
+    zoom = desk.get_by_role("slider", name="Zoom")
+    expect(zoom).to_be_focused()
+    expect(zoom).to_have_attribute("aria-valuetext", "195%")
+    press(desk, "ArrowRight", "Tab")
+    expect(desk.get_by_role("button", name="Zoom in")).to_be_focused()
+    press(desk, "Tab")
+    expect(desk.locator("summary")).to_be_focused()
+    press(desk, "Enter", "Tab")
+    sideways = desk.get_by_label("Left and right")
+    expect(sideways).to_be_focused()
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    expect(sideways).to_have_attribute("aria-valuetext", "a little left of the middle")
+    press(desk, "Home", "Tab")
+    upwards = desk.get_by_label("Up and down")
+    expect(upwards).to_be_focused()
+    expect(upwards).to_have_attribute("aria-valuetext", "at the very top")
+    press(desk, "Tab")
+    expect(desk.get_by_label("Description")).to_be_focused()
+    desk.keyboard.type("In a hat")
+    press(desk, "Tab")
+    while desk.evaluate("document.activeElement.id === 'offer'"):
+        press(desk, "Tab")
+    expect(desk.get_by_role("button", name="Other photo")).to_be_focused()
+    press(desk, "Tab")
+    expect(desk.get_by_role("button", name="Save picture")).to_be_focused()
+    press(desk, "Enter")
+    expect_receipt(desk)
+    # Up and to the left went the photo: its lower right is in the window.
+    assert look(desk) == [1, 1, 1, 1]
+    press(desk, "Tab")
+    expect(desk.get_by_role("button", name="Adjust the square")).to_be_focused()
+    press(desk, "Enter")
+    expect(get_stage(desk)).to_be_focused()
+    expect(upwards).to_have_attribute("aria-valuetext", "at the very top")
+    expect(desk.get_by_label("Description")).to_have_value("In a hat")
+
+
+def test_by_taps_alone(phone: Page, photo: Path) -> None:
+    expect(phone.get_by_role("button", name="Take a photo")).to_be_visible()
+    with phone.expect_file_chooser() as chooser:
+        phone.get_by_role("button", name="Choose a photo").tap()
+    chooser.value.set_files(photo)
+    stage = get_stage(phone)
+    expect(stage).to_be_focused()
+    expect(phone.get_by_text(PROMISE)).to_be_visible()
+    phone.get_by_role("button", name="Zoom in").tap()
+    box = phone.locator("#window").bounding_box()
+    assert box
+    for _ in range(3):  # The point glides to the middle, and the photo with it.
+        phone.touchscreen.tap(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)
+        phone.wait_for_timeout(300)
+    phone.get_by_text("Move without dragging").tap()
+    expect(phone.get_by_label("Left and right")).to_have_attribute(
+        "aria-valuetext", "at the far left"
+    )
+    phone.get_by_role("button", name="Save picture").tap()
+    expect_receipt(phone)
+    assert look(phone)[3] == 1
+    expect(phone.locator(".receipt")).to_contain_text("Stayed on your phone")
+    phone.get_by_role("button", name="description").tap()
+    expect(phone.get_by_label("Description (optional)")).to_be_focused()
+    phone.get_by_label("Description (optional)").fill("On a boat")
+    phone.get_by_role("button", name="Save description").tap()
+    expect(phone.get_by_role("button", name="Change the description")).to_be_focused()
+    expect(phone.get_by_role("status")).to_have_text("Saved.")
+    phone.goto("/profile/")
+    expect(phone.get_by_role("img", name="On a boat")).to_be_visible()
+
+
+def test_two_fingers_zoom(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    near = [(180.0, 250.0), (210.0, 250.0)]
+    far = [(120.0, 250.0), (270.0, 250.0)]
+    touch(phone.context, phone, near, [(165.0, 250.0), (225.0, 250.0)], far)
+    zoom = phone.get_by_role("slider", name="Zoom")
+    assert float(zoom.input_value()) > 50
+    expect(zoom).to_have_attribute("aria-valuetext", "500%")
+
+
+def test_the_camera_is_asked_for_the_face(phone: Page, photo: Path) -> None:
+    with phone.expect_file_chooser() as chooser:
+        phone.get_by_role("button", name="Take a photo").tap()
+    assert chooser.value.element.get_attribute("capture") == "user"
+    chooser.value.set_files(photo)
+    expect(get_stage(phone)).to_be_focused()
+
+
+def test_it_starts_as_the_server_would_cut(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    save(desk)
+    # Turned to the right, the lower left quarter comes to the upper left.
+    assert look(desk) == [2, 0, 3, 1]
+
+
+def test_a_photo_is_dropped_anywhere_or_pasted(desk: Page, photo: Path) -> None:
+    drop(desk, None, "h1")
+    expect(desk.locator("#trouble")).to_be_focused()
+    expect(desk.locator("#trouble")).to_contain_text("What you dropped is not a file.")
+    drop(desk, photo, "footer")
+    expect(get_stage(desk)).to_be_focused()
+    desk.reload()
+    paste(desk, photo, "h1")
+    expect(get_stage(desk)).to_be_focused()
+    assert desk.url.endswith("/profile/avatar/")
+
+
+def test_what_is_pasted_into_a_text_stays_there(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    zoom = desk.get_by_role("slider", name="Zoom")
+    desk.get_by_role("button", name="Zoom in").click()
+    moved = zoom.input_value()
+    desk.get_by_label("Description").focus()
+    paste(desk, photo, "#id_description")
+    desk.wait_for_timeout(300)
+    expect(zoom).to_have_value(moved)
+
+
+def test_each_new_picture_has_a_description_of_its_own(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    desk.get_by_label("Description").fill("At her desk")
+    save(desk)
+    desk.reload()
+    expect(desk.get_by_label("Description")).to_have_value("At her desk")
+    frame(desk, photo)
+    expect(desk.get_by_label("Description")).to_have_value("")
+    desk.get_by_role("button", name="Use the one you had: “At her desk”").click()
+    expect(desk.get_by_label("Description")).to_be_focused()
+    expect(desk.get_by_label("Description")).to_have_value("At her desk")
+
+
+def test_on_a_small_phone_window_promise_and_save_fit(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    assert phone.evaluate("scrollY") == 0
+    for part in ("#window", "#zoom", "#promise", "#save"):
+        box = phone.locator(part).bounding_box()
+        bar = phone.locator(".bar").bounding_box()
+        assert box
+        assert bar
+        bottom = box["y"] + box["height"]
+        assert bottom <= (664 if part == "#save" else bar["y"])
+
+
+@pytest.mark.parametrize("colours", ["none", "active"])
+def test_large_text_on_the_smallest_screen_stays_on_it(
+    colours: Any, browser: Browser, site: str, hopper: Any, photo: Path
+) -> None:
+    size: Any = {"width": 320, "height": 640}
+    with sit_down(browser, site, hopper, viewport=size, forced_colors=colours) as page:
+        page.evaluate("document.documentElement.style.fontSize = '212.5%'")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        frame(page, photo)
+        page.get_by_text("Move without dragging").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        outline = "getComputedStyle(document.querySelector('#window'), '::after').outlineStyle"
+        assert page.evaluate(outline) == "solid"
+        save(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_nothing_glides_under_reduced_motion(
+    browser: Browser, site: str, hopper: Any, photo: Path
+) -> None:
+    with sit_down(browser, site, hopper, reduced_motion="reduce") as page:
+        frame(page, photo)
+        box = page.locator("#window").bounding_box()
+        assert box
+        # The whole way in one go: what glides would have moved a little only.
+        script = """([x, y]) => {
+            const stage = document.querySelector("#stage");
+            for (const kind of ["pointerdown", "pointerup"]) {
+                stage.dispatchEvent(new PointerEvent(kind, {clientX: x, clientY: y, pointerId: 1}));
+            }
+            return document.querySelector("#move-y").value;
+        }"""
+        page.evaluate("Element.prototype.setPointerCapture = () => {}")
+        assert page.evaluate(script, [box["x"] + 100, box["y"] + 2]) == "0"
+
+
+def test_assistive_technology_is_told_of_everything(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    expect(desk.get_by_role("main")).to_match_aria_snapshot(EDITOR)
+
+
+REAL = {
+    "orient_portrait_8.jpg": True,
+    "icc_webp_srgb.webp": True,
+    "avif_8bit_420.avif": True,
+    "heic_iphone8plus_12mp.heic": False,
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_photos_are_opened(name: str, desk: Page) -> None:
+    if not (corpus := os.environ.get("LIKENESS_CORPUS")):
+        pytest.skip("LIKENESS_CORPUS names no corpus.")
+    choose(desk, Path(corpus) / "good" / name)
+    if REAL[name]:
+        expect(get_stage(desk)).to_be_focused(timeout=15_000)
+        save(desk)
+    else:  # Only Safari decodes it.
+        expect(desk.get_by_label("The middle")).to_be_focused(timeout=15_000)
+        desk.get_by_role("button", name="Send whole photo").click()
+        expect_receipt(desk)
+        expect(desk.locator(".receipt")).to_contain_text("HEIC, ")

@@ -1,0 +1,279 @@
+"""What leaves the device, over good networks and bad, in browsers that cut pictures or do not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from ..pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
+from .editor import (
+    PROMISE,
+    WITHDRAWN,
+    WORD,
+    choose,
+    expect_receipt,
+    frame,
+    get_stage,
+    get_touch,
+    join,
+    look,
+    save,
+    sit_down,
+)
+from .wiretap import Wiretap, listen
+
+# Other browsers, as they behave: each pixel that is read back passes through `spoil`.
+READBACK = """
+    const read = CanvasRenderingContext2D.prototype.getImageData;
+    CanvasRenderingContext2D.prototype.getImageData = function (...box) {
+        const image = read.apply(this, box);
+        image.data.forEach((value, n) => { if (n % 4 < 3) image.data[n] = spoil(value); });
+        return image;
+    };
+    const write = HTMLCanvasElement.prototype.toBlob;
+    HTMLCanvasElement.prototype.toBlob = function (...how) {
+        const copy = document.createElement("canvas");
+        [copy.width, copy.height] = [this.width, this.height];
+        const image = this.getContext("2d").getImageData(0, 0, this.width, this.height);
+        copy.getContext("2d").putImageData(image, 0, 0);
+        write.apply(copy, how);
+    };
+"""
+NOISY = "const spoil = (value) => value + Math.floor(Math.random() * 3) - 1;" + READBACK
+RANDOM = "const spoil = (value) => Math.random() * 256;" + READBACK
+WITHOUT_WEBP = """
+    const write = HTMLCanvasElement.prototype.toBlob;
+    HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
+        write.call(this, done, type === "image/webp" ? "image/png" : type, quality);
+    };
+"""
+
+
+@pytest.fixture(scope="module")
+def murray(browser: Browser, site: str) -> Any:
+    """A member, as a browser remembers him."""
+    return join(browser, site, "murray")
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A large photo with place, camera and author."""
+    path = tmp_path_factory.mktemp("photos") / "IMG_0002.JPG"
+    noise = draw_noise(256).resize((1600, 1200))
+    path.write_bytes(encode(noise, "JPEG", quality=97, exif=make_exif()))
+    return path
+
+
+@pytest.fixture
+def wire(site: str) -> Iterator[Wiretap]:
+    with listen(site) as tap:
+        yield tap
+
+
+@pytest.fixture
+def phone(browser: Browser, wire: Wiretap, murray: Any) -> Iterator[Page]:
+    """The editor on a phone whose connection is listened to."""
+    site = f"http://127.0.0.1:{wire.port}"
+    with sit_down(browser, site, murray, **get_touch()) as page:
+        yield page
+
+
+def reload_as(page: Page, script: str) -> None:
+    """Load the page anew in another browser's stead."""
+    page.add_init_script(script)
+    page.reload()
+
+
+def set_speed(context: BrowserContext, page: Page, upload: int) -> Any:
+    """Let no more than so many bytes a second leave; return what keeps it so."""
+    connection = context.new_cdp_session(page)
+    connection.send("Network.enable")
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    connection.send("Network.emulateNetworkConditions", conditions | {"uploadThroughput": upload})
+    return connection
+
+
+def test_only_the_square_leaves(phone: Page, photo: Path, wire: Wiretap) -> None:
+    frame(phone, photo)
+    expect(phone.get_by_text(PROMISE)).to_be_visible()
+    before = len(wire.sent)
+    save(phone)
+    sent = wire.sent[before:]
+    body = sent[sent.index(b"\xff\xd8\xff") :]
+    assert b"Fotofabrik" in photo.read_bytes()
+    assert b"Fotofabrik" not in sent
+    assert len(sent) < photo.stat().st_size / 2
+    assert body[:4] == b"\xff\xd8\xff\xe0"  # A JFIF: nothing but the picture.
+    assert photo.read_bytes()[5000:5100] not in sent
+    expect(phone.locator(".receipt")).to_contain_text("A square of 768 × 768 pixels")
+
+
+def test_with_a_little_noise_the_square_is_sent(phone: Page, photo: Path, wire: Wiretap) -> None:
+    reload_as(phone, NOISY)
+    frame(phone, photo)
+    expect(phone.get_by_text(PROMISE)).to_be_visible()
+    save(phone)
+    assert b"Fotofabrik" not in wire.sent
+    assert photo.read_bytes()[5000:5100] not in wire.sent
+
+
+def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only(
+    phone: Page, tmp_path: Path, wire: Wiretap
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(draw_jpeg(1600, 1200, exif=make_exif()))
+    reload_as(phone, RANDOM)
+    frame(phone, tmp_path / "photo.jpg")
+    expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
+    expect(phone.get_by_text(PROMISE)).to_be_hidden()
+    phone.get_by_role("button", name="Zoom in").click(click_count=9)
+    phone.get_by_text("Move without dragging").click()
+    phone.get_by_label("Left and right").press("End")
+    phone.get_by_label("Up and down").press("Home")
+    phone.get_by_label("Description (optional)").press("Enter")
+    phone.wait_for_timeout(300)
+    assert b"Fotofabrik" not in wire.sent
+    phone.get_by_role("button", name="Send whole photo").click()
+    expect_receipt(phone)
+    assert b"Fotofabrik" in wire.sent
+    assert look(phone) == [0, 0, 0, 0]  # The crop numbers went along.
+    receipt = phone.locator(".receipt")
+    expect(receipt).to_contain_text("JPEG, 1600 × 1200 pixels")
+    expect(receipt).to_contain_text("the place, the camera, the date")
+
+
+def test_a_photo_that_cannot_be_shown_is_cut_by_the_server(
+    phone: Page, tmp_path: Path, wire: Wiretap
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(make_heic())  # whatever its name says
+    choose(phone, tmp_path / "photo.jpg")
+    expect(phone.get_by_label("The middle")).to_be_focused()
+    expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
+    expect(phone.get_by_text("photo.jpg")).to_be_visible()
+    assert b"ftypheic" not in wire.sent
+    phone.get_by_label("The top or left").check()
+    phone.get_by_role("button", name="Send whole photo").click()
+    expect_receipt(phone)
+    assert b"ftypheic" in wire.sent
+    expect(phone.locator(".receipt")).to_contain_text("HEIC, 64 × 64 pixels")
+
+
+@pytest.mark.parametrize(("script", "start"), [("", b"WEBP"), (WITHOUT_WEBP, b"\x89PNG")])
+def test_what_is_transparent_stays_so(
+    script: str, start: bytes, phone: Page, tmp_path: Path, wire: Wiretap
+) -> None:
+    im = draw(900, 900).convert("RGBA")
+    im.putalpha(im.getchannel("R").point(lambda value: 255 if value > 100 else 0))
+    im.save(tmp_path / "logo.png")
+    reload_as(phone, script)
+    frame(phone, tmp_path / "logo.png")
+    save(phone)
+    # Of the request, the part with the picture.
+    assert start in wire.sent[wire.sent.index(b'filename="square"') :][:200]
+
+
+def test_a_photo_of_60_mb_is_welcome(phone: Page, tmp_path: Path, wire: Wiretap) -> None:
+    (tmp_path / "large.jpg").write_bytes(draw_jpeg(1600, 1200) + bytes(60_000_000))
+    frame(phone, tmp_path / "large.jpg")
+    save(phone)
+    assert len(wire.sent) < 1_000_000
+
+
+def test_a_slow_network_shows_progress_and_can_be_cancelled(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    phone.get_by_label("Description (optional)").fill("At sea")
+    phone.get_by_role("button", name="Zoom in").click()
+    moved = phone.get_by_role("slider", name="Zoom").input_value()
+    connection = set_speed(phone.context, phone, 40_000)
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.get_by_role("button", name="Cancel")).to_be_focused()
+    expect(phone.get_by_role("status")).to_have_text("Sending your picture…")
+    expect(phone.get_by_role("progressbar")).to_be_visible()
+    expect(phone.locator("#progress-words")).to_contain_text(" kB sent")
+    phone.get_by_role("button", name="Cancel").click()
+    expect(phone.get_by_role("status")).to_have_text("Cancelled. Nothing has changed.")
+    expect(phone.get_by_role("button", name="Save picture")).to_be_focused()
+    connection.detach()
+    expect(phone.get_by_label("Description (optional)")).to_have_value("At sea")
+    expect(phone.get_by_role("slider", name="Zoom")).to_have_value(moved)
+    save(phone)
+    expect(phone.get_by_role("status")).to_have_text("Your picture is up")
+
+
+def test_a_connection_that_breaks_is_tried_again(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    phone.context.set_offline(True)
+    phone.get_by_role("button", name="Save picture").click()
+    trouble = phone.locator("#trouble")
+    expect(trouble).to_be_focused()
+    expect(trouble).to_contain_text("Nothing has changed; your old picture is still there.")
+    phone.context.set_offline(False)
+    phone.get_by_role("button", name="Send again").click()
+    expect_receipt(phone)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(413, "This photo is too large for our server."), (503, "try again in a minute")],
+)
+def test_a_server_in_front_that_answers_with_a_page_is_understood(
+    status: int, sentence: str, phone: Page, photo: Path
+) -> None:
+    frame(phone, photo)
+    page = "<h1>No</h1>"
+    phone.route("**/profile/avatar/", lambda route: route.fulfill(status=status, body=page))
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#trouble")).to_be_focused()
+    expect(phone.locator("#trouble")).to_contain_text(sentence)
+    phone.unroute("**/profile/avatar/")
+    phone.get_by_role("button", name="Send again").click()
+    expect_receipt(phone)
+
+
+def test_the_server_says_itself_why_it_refuses(phone: Page, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "half.heic").write_bytes(make_heic()[:-3000])
+    choose(phone, tmp_path / "half.heic")
+    phone.get_by_label("Description (optional)").fill("In a hat")
+    phone.get_by_role("button", name="Send whole photo").click()
+    trouble = phone.locator("#trouble")
+    expect(trouble).to_be_focused()
+    expect(trouble).to_contain_text("This file breaks off part-way.")
+    expect(phone.get_by_label("Description (optional)")).to_have_value("In a hat")
+    with phone.expect_file_chooser() as chooser:
+        phone.get_by_role("button", name="Other photo").click()
+    chooser.value.set_files(photo)
+    expect(get_stage(phone)).to_be_focused()
+    expect(trouble).to_be_hidden()
+
+
+def test_what_is_no_picture_is_not_even_sent(phone: Page, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "cv.jpg").write_bytes(b"%PDF-1.7 and so on")
+    choose(phone, tmp_path / "cv.jpg")
+    expect(phone.locator("#trouble")).to_be_focused()
+    expect(phone.locator("#trouble")).to_contain_text("not a picture we can read")
+    frame(phone, photo)
+    expect(phone.locator("#trouble")).to_be_hidden()
+
+
+def test_who_was_signed_out_signs_in_and_sends_again(
+    browser: Browser, site: str, photo: Path
+) -> None:
+    state = join(browser, site, "lovelace")
+    with sit_down(browser, site, state) as page:
+        frame(page, photo)
+        page.context.clear_cookies(name="sessionid")
+        page.get_by_role("button", name="Save picture").click()
+        trouble = page.locator("#trouble")
+        expect(trouble).to_be_focused()
+        expect(trouble).to_contain_text("Sign in, and send the picture again.")
+        with page.context.expect_page() as opened:
+            trouble.get_by_role("link", name="Sign in, in a new tab").click()
+        tab = opened.value
+        tab.get_by_label("User name").fill("lovelace")
+        tab.get_by_label("Password").fill(WORD)
+        tab.get_by_role("main").get_by_role("button", name="Sign in").click()
+        expect(tab.get_by_role("heading", level=1)).to_have_text("lovelace")
+        tab.close()
+        page.get_by_role("button", name="Send again").click()
+        expect_receipt(page)
