@@ -76,7 +76,9 @@ function makeRow(panel, entry, kind) {
     .at(-1)
     .replace(/[0-9a-f]{20,}/, (token) => `${token.slice(0, 6)}…`);
   address.textContent = isSilent ? url.href : url.href.replace(location.origin, "");
-  sizeCell.textContent = isSilent ? texts.silent : sent < whole ? fill(texts.sizes, sizes) : sizes.sent;
+  const size = sent < whole ? fill(texts.sizes, sizes) : sizes.sent;
+  // Nought is what browsers say of a file that the server answered with 304 for.
+  sizeCell.textContent = isSilent ? texts.silent : whole ? size : texts.same;
   button.addEventListener("click", async () => {
     address.hidden = !address.hidden;
     button.setAttribute("aria-expanded", !address.hidden);

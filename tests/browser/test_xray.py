@@ -152,6 +152,20 @@ def test_another_server_that_does_not_tell_is_said_not_to(browser: Browser, site
     page.close()
 
 
+def test_a_file_that_was_not_sent_again_has_no_size(browser: Browser, site: str) -> None:
+    page = browser.new_page(base_url=site)
+    # What Chromium says of a file that was answered with 304.
+    page.add_init_script(
+        """for (const name of ["encodedBodySize", "decodedBodySize"])
+            Object.defineProperty(PerformanceResourceTiming.prototype, name, { get: () => 0 });"""
+    )
+    page.goto("/profiles/demo-00010/")
+    switch_on(page)
+    row = page.locator("aside tbody tr").first
+    expect(row.get_by_role("cell").nth(1)).to_have_text("unchanged, not sent again")
+    page.close()
+
+
 def test_it_is_worked_by_keyboard_and_esc_gives_the_focus_back(page: Page) -> None:
     page.goto("/profiles/demo-00010/")
     button = page.get_by_role("button", name="X-ray")
