@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
 from threading import Event
+from urllib.parse import urlencode
 
 import pytest
 
@@ -370,6 +371,30 @@ def test_the_site_tells_visitors_apart_over_the_socket(
     headers = {"X_Forwarded_For": forged} if forged else {}
     number = site.ask("/", source=source, **headers)[0].headers["X-Request-ID"]
     assert site.read_log(number, "site.log")["client_ip"] == seen
+
+
+def test_who_guesses_is_locked_out_behind_nginx_and_nobody_else(site: Site) -> None:
+    def sign_in(source: str, password: str, **headers: str) -> int:
+        response, page = site.ask("/accounts/login/", source=source)
+        fields = {
+            "csrfmiddlewaretoken": found(
+                r'name="csrfmiddlewaretoken" value="(\w+)"', page.decode()
+            ),
+            "username": "ada",
+            "password": password,
+        }
+        headers |= {
+            "Cookie": response.headers["Set-Cookie"].partition(";")[0],
+            "Content_Type": "application/x-www-form-urlencoded",
+        }
+        body = urlencode(fields).encode()
+        return site.ask("/accounts/login/", "POST", body, source=source, **headers)[0].status
+
+    guesses = [sign_in("127.0.0.5", "wrong") for _ in range(8)]
+    assert guesses[-1] == 429
+    assert sign_in("127.0.0.5", PASSWORD) == 429
+    assert sign_in("127.0.0.5", PASSWORD, X_Forwarded_For="127.0.0.6") == 429
+    assert sign_in("127.0.0.6", PASSWORD) == 302
 
 
 def test_the_edge_is_believed_about_the_visitor_and_https(site: Site) -> None:
