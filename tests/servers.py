@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import TextIO
@@ -91,10 +91,8 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
 
 def get(port: int, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
     """Ask for a path as it is written, without tidying it; return the answer and its body."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request("GET", path, headers=names)
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    return response, body
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", path, headers=names)
+        response = connection.getresponse()
+        return response, response.read()

@@ -9,7 +9,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -127,15 +127,13 @@ def test_without_a_key_it_does_not_start() -> None:
         docker("run", "--rm", "--network=none", IMAGE)
 
 
-def ask(origin: str, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
+def ask(origin: str, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
     """Ask for a path as it is written, without tidying it; return the answer and its body."""
-    connection = HTTPConnection(urlsplit(origin).netloc, timeout=60)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, headers=names)
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    return response, body
+    with closing(HTTPConnection(urlsplit(origin).netloc, timeout=60)) as connection:
+        connection.request("GET", path, headers=names)
+        response = connection.getresponse()
+        return response, response.read()
 
 
 @pytest.fixture(scope="module")
@@ -247,11 +245,10 @@ def send(origin: str, session: str, picture: bytes) -> int:
         "Cookie": f"sessionid={session}; csrftoken={token}",
         "X-CSRFToken": token,
     }
-    connection = HTTPConnection(urlsplit(origin).netloc, timeout=120)
-    connection.request("POST", "/profile/avatar/", head + picture + b"\r\n--cut--\r\n", headers)
-    status = connection.getresponse().status
-    connection.close()
-    return status
+    body = head + picture + b"\r\n--cut--\r\n"
+    with closing(HTTPConnection(urlsplit(origin).netloc, timeout=120)) as connection:
+        connection.request("POST", "/profile/avatar/", body, headers)
+        return connection.getresponse().status
 
 
 MIGRATION = """
