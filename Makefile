@@ -47,10 +47,10 @@ check: .venv/.requirements-dev tools ## check format, style, types, migrations, 
 	$(IN_VENV) manage.py collectstatic --noinput --verbosity 0 && \
 	$(IN_VENV) manage.py check --deploy --fail-level WARNING
 
-screenshots: .venv/.requirements-dev ## take pictures of every page into screenshots/
+screenshots: .venv/.requirements-dev ## take pictures of every page into screenshots/ (ARGS=--readme: the READMEs too)
 	@mkdir -p screenshots
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
-	$(IN_VENV) -m tests.browser.screenshots screenshots
+	$(IN_VENV) -m tests.browser.screenshots screenshots $(ARGS)
 
 # Needs gettext (xgettext, msgfmt); what it compiles is committed, so that running the site does not.
 messages: .venv/.requirements ## gather what is to be translated into locale/, and compile what is
@@ -75,6 +75,7 @@ requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with 
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(COMPILE) -c requirements.txt pyproject.toml bench/requirements.in -o bench/requirements.txt
+	$(COMPILE) tests/audit/requirements.in -o tests/audit/requirements.txt
 
 COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements" $(ARGS)
@@ -115,3 +116,16 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
 		-r bench/requirements.txt
 	@touch .venv-bench/.requirements
+
+# Wapiti has an environment of its own; the other judges are written for Node (20 or newer).
+.PHONY: audit
+audit: export DJANGO_DOTENV =
+audit: .venv/.requirements-dev .venv-audit/.requirements tests/audit/node_modules/.made ## let Lighthouse, HTTP Observatory and Wapiti judge the running site
+	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
+	$(IN_VENV) -m tests.audit
+
+.venv-audit/.requirements: tests/audit/requirements.txt
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+		-r tests/audit/requirements.txt
+	@touch .venv-audit/.requirements

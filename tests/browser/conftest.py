@@ -63,13 +63,13 @@ class House:
 
 
 @contextmanager
-def open_house(folder: Path, people: int) -> Iterator[House]:
-    """Run a site with so many demo people, and with the cast unless nobody is to be there."""
+def open_house(folder: Path, people: int, with_cast: bool = True) -> Iterator[House]:
+    """Run a site with so many demo people, and with the cast."""
     environment = make_environment(folder)
     for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", f"--profiles={people}"]):
         result = manage(environment, *command)
         assert result.returncode == 0, result.stderr
-    cast = add_cast(environment) if people else Cast({}, {})
+    cast = add_cast(environment) if with_cast else Cast({}, {})
     with serve(environment, *GUNICORN) as port:
         yield House(f"http://127.0.0.1:{port}", cast)
 
@@ -84,7 +84,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A site on which nobody is."""
-    with open_house(tmp_path_factory.mktemp("empty"), 0) as house:
+    with open_house(tmp_path_factory.mktemp("empty"), 0, with_cast=False) as house:
         yield house
 
 

@@ -1,0 +1,23 @@
+"""Measure the running site with other people's judges: make audit."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from .. import environment as _environment  # noqa: F401  # First: its settings are the tests'.
+from . import lighthouse, observatory, wapiti
+from .site import open_site
+
+
+def main() -> None:
+    """Run them all on one site, the one that attacks it last; fail when any finds something."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with open_site(folder) as site:
+            faults = lighthouse.audit(site, folder) + observatory.audit(site)
+            faults += wapiti.audit(site, folder)
+    sys.exit("\n".join(["", *faults]) if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
