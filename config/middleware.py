@@ -1,4 +1,4 @@
-"""What every request passes: health, the request id, and the language."""
+"""What every request passes: health, headers, the request id, and the language."""
 
 import logging
 import re
@@ -60,6 +60,36 @@ def find_faults(with_media: bool) -> list[str]:
     if with_media and "fault" in _media_checked:
         faults.append("The media storage cannot be written.")
     return faults
+
+
+# Everything that browsers know and the site has no use for: the camera opens from a file field.
+PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer autoplay camera display-capture encrypted-media fullscreen geolocation "
+        "gyroscope magnetometer microphone midi payment picture-in-picture "
+        "publickey-credentials-get screen-wake-lock usb xr-spatial-tracking"
+    ).split()
+)
+
+
+def headers(get_response: GetResponse) -> GetResponse:
+    """Keep pages to this site, and those that depend on who asks out of caches.
+
+    A member's page is not stored at all: after signing out, "back" does not show it.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        if hasattr(request, "session") and request.session.accessed:
+            is_member = request.user.is_authenticated
+            kept = "private, no-store" if is_member else "private"
+            response.headers.setdefault("Cache-Control", kept)
+        return response
+
+    return middleware
 
 
 def request_id(get_response: GetResponse) -> GetResponse:

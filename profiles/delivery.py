@@ -36,6 +36,9 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
         response[header] = value
     if response.status_code >= 400:
         response["Cache-Control"] = "no-store"  # The next visitor asks for something else.
+    # Other sites and link previews may show what everybody may see.
+    other_sites = "same-origin" if is_protected else "cross-origin"
+    response["Cross-Origin-Resource-Policy"] = other_sites
     # Should a browser ever be brought to show the file as a page, that page can do nothing.
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

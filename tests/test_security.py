@@ -1,0 +1,153 @@
+"""What is said to browsers so that nobody harms a visitor, and what nobody learns of members."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from profiles.models import User
+
+from .servers import GUNICORN, find, get, make_environment, manage, serve
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGES = ["/", "/profiles/", "/accounts/login/", "/accounts/signup/", "/admin/login/", "/nowhere/"]
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_a_page_runs_nothing_but_the_sites_own_files(url: str, db: None, client: Client) -> None:
+    policy = client.get(url).headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "base-uri 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"\*|https?:|data:", policy)
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_a_page_keeps_itself_to_itself(url: str, db: None, client: Client) -> None:
+    headers = client.get(url).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+
+
+def test_pictures_of_everyone_may_be_shown_elsewhere_and_others_not(
+    ada: User, grace: User, as_grace: Client
+) -> None:
+    for user, policy in ((ada, "cross-origin"), (grace, "same-origin")):
+        response = as_grace.get(user.profile.avatar.url)
+        assert response.getvalue()
+        assert response.headers["Cross-Origin-Resource-Policy"] == policy
+
+
+@pytest.mark.parametrize("url", ["/", "/profile/edit/", "/profiles/ada/", "/nowhere/", "/admin/"])
+def test_a_members_pages_are_kept_nowhere(url: str, as_ada: Client) -> None:
+    control = as_ada.get(url).headers["Cache-Control"]
+    assert {"private", "no-store"} <= set(control.split(", "))
+
+
+def test_a_strangers_pages_are_kept_by_their_browser_alone(db: None, client: Client) -> None:
+    assert client.get("/").headers["Cache-Control"] == "private"
+    assert "private" in client.get("/accounts/signup/").headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "testserver@evil"])
+def test_another_host_is_not_answered(host: str, db: None, client: Client) -> None:
+    assert client.get("/", headers={"host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("place", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+def test_no_form_leads_off_the_site(place: str, ada: User, client: Client) -> None:
+    answers = [
+        client.post("/i18n/setlang/", {"language": "de", "next": place}),
+        client.post(f"/preferences/?next={place}", {"theme": "dark", "next": place}),
+        client.post("/accounts/login/", {"username": "x", "password": "x", "next": place}),
+        client.post("/accounts/logout/", {"next": place}),
+    ]
+    assert not [answer for answer in answers if "evil" in answer.headers.get("Location", "")]
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> Iterator[mock.Mock]:
+    """Counts how many passwords are hashed: what takes the time in which one could tell."""
+    encode = mock.Mock(wraps=MD5PasswordHasher().encode)
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda self, *args: encode(*args))
+    return encode
+
+
+def measure(hashed: mock.Mock, url: str, **fields: str) -> tuple[object, ...]:
+    """Send a form as a stranger; return all that could tell whom it was about."""
+    hashed.reset_mock()
+    AccessAttempt.objects.all().delete()  # How often one tried oneself makes a difference.
+    mail.outbox.clear()
+    with CaptureQueriesContext(connection) as queries:
+        response = Client().post(url, fields)
+    page = re.sub(r'value="[^"]*"', "", response.content.decode())
+    place = response.headers.get("Location")
+    numbers = (hashed.call_count, len(mail.outbox), len(queries))
+    return response.status_code, place, page, *numbers
+
+
+def test_signing_in_costs_the_same_for_members_and_others(
+    ada: User, linus: User, hashed: mock.Mock
+) -> None:
+    User.objects.filter(pk=linus.pk).update(is_active=False)
+    answers = {
+        measure(hashed, "/accounts/login/", username=name, password=password)
+        for name, password in [
+            ("ada", "wrong"),
+            ("eve", "wrong"),
+            ("linus", "wrong"),
+            ("linus", "pass phrase"),
+        ]
+    }
+    assert len(answers) == 1
+    assert answers.pop()[3] == 1
+
+
+def test_joining_costs_the_same_for_a_known_address(ada: User, hashed: mock.Mock) -> None:
+    words = {"password1": "correct horse battery", "password2": "correct horse battery"}
+    answers = {
+        measure(hashed, "/accounts/signup/", username=name, email=f"{email}@example.org", **words)
+        for name, email in [("mary", "ada"), ("anna", "anna")]
+    }
+    assert len(answers) == 1
+    assert answers.pop()[3:5] == (1, 1)
+
+
+def test_a_reset_costs_the_same_for_members_and_others(
+    ada: User, linus: User, hashed: mock.Mock
+) -> None:
+    User.objects.filter(pk=linus.pk).update(is_active=False)
+    answers = {
+        measure(hashed, "/accounts/password_reset/", email=f"{name}@example.org")
+        for name in ("ada", "eve", "linus")
+    }
+    assert len(answers) == 1
+    assert answers.pop()[3:5] == (0, 1)
+
+
+def test_over_https_cookies_are_the_hosts_own_and_https_stays(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path, DJANGO_HTTPS="on", FORWARDED_ALLOW_IPS="*")
+    for command in (["migrate"], ["collectstatic", "--noinput"]):
+        assert manage(environment, *command).returncode == 0
+    with serve(environment, *GUNICORN) as port:
+        response, _ = get(port, "/accounts/login/", X_Forwarded_Proto="https")
+        redirect, _ = get(port, "/accounts/login/")
+    cookie = response.getheader("Set-Cookie", "")
+    assert cookie.startswith("__Host-csrftoken=")
+    assert all(find(word, cookie) for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
+    assert response.getheader("Strict-Transport-Security") == "max-age=31536000"
+    assert redirect.status == 301
