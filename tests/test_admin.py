@@ -336,3 +336,14 @@ def test_the_admin_changes_passwords(as_root: Client) -> None:
     fields = {"old_password": PASSWORD, "new_password1": PASSWORD[::-1]}
     as_root.post("/admin/password_change/", fields | {"new_password2": PASSWORD[::-1]})
     assert User.objects.get().check_password(PASSWORD[::-1])
+
+
+def test_staff_are_told_that_a_picture_cannot_be_stored(
+    as_root: Client, ada: User, settings: LazySettings
+) -> None:
+    full = {"BACKEND": "tests.storages.FullStorage"}
+    settings.STORAGES = settings.STORAGES | {"default": full, "protected": full}
+    page = change(as_root, ada, 503, visibility="private")
+    assert "Our picture store does not answer" in page
+    assert Profile.objects.get(user=ada).visibility == "public"
+    assert len(list_media(settings)) == 5

@@ -237,6 +237,13 @@ def test_while_the_bucket_is_down_nobody_is_shown_to_others_than_before(site: Si
     assert site.find_picture().startswith("/media/protected/")
 
 
+def test_while_the_bucket_is_down_it_is_said_where_there_is_no_form(site: Site) -> None:
+    with site.line.being("cut"):
+        response, body = site.ask("/accounts/export/", site.ada)
+    assert (response.status, response.headers["Retry-After"]) == (503, "60")
+    assert "Our picture store does not answer" in body.decode()
+
+
 def test_a_picture_is_removed_while_the_bucket_is_down_and_its_files_later(site: Site) -> None:
     linus = join(site.origin, "linus")
     linus.upload("/profile/avatar/", "avatar", draw_jpeg())
