@@ -1,0 +1,112 @@
+"""The main story in Arabic, from right to left; and every page in both languages, on any screen."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ..pictures import draw_jpeg, make_exif
+from .conftest import watch
+from .test_accessibility import EVERY_PAGE
+from .test_layout import FIND_CUT, FIND_WIDE
+
+WORD = "correct horse battery"
+
+
+@pytest.fixture
+def arabic(browser: Browser, site: str) -> Iterator[Page]:
+    """A page on a phone whose language is Arabic, on which nothing is wider than the screen."""
+    context = browser.new_context(
+        base_url=site, locale="ar", viewport={"width": 390, "height": 844}
+    )
+    page = context.new_page()
+    faults = watch(page)
+    page.on("load", lambda page: faults.extend(page.evaluate(FIND_WIDE)))
+    yield page
+    context.close()
+    assert faults == []
+
+
+def join(page: Page, name: str) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="رفع صورتك").click()
+    page.get_by_label("اسم المستخدم").fill(name)
+    page.get_by_label("البريد الإلكتروني").fill(f"{name}@example.org")
+    page.get_by_label("كلمة المرور", exact=True).fill(WORD)
+    page.get_by_label("تأكيد كلمة المرور").fill(WORD)
+    page.get_by_role("button", name="الانضمام").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("من يمكنه رؤيتك؟")
+
+
+def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> None:
+    join(arabic, "layla")
+    arabic.get_by_label("الاسم").fill("ليلى الهاشمي")
+    arabic.get_by_label("الجميع").check()
+    arabic.get_by_role("button", name="المتابعة إلى صورتك").click()
+    expect(arabic.locator("svg.avatar text").first).to_have_text("ل")
+
+    photo = tmp_path / "IMG_0001.JPG"
+    photo.write_bytes(draw_jpeg(1600, 1200, exif=make_exif(6)))
+    with arabic.expect_file_chooser() as chooser:
+        arabic.get_by_role("button", name="اختيار صورة").click()
+    chooser.value.set_files(photo)
+    expect(arabic.get_by_text("لا يُرسل سوى هذا المربع.")).to_be_visible()
+    arabic.get_by_text("التحريك بلا سحب").click()
+    # Left stays left in a photo, whichever way one reads.
+    expect(arabic.get_by_role("slider", name="يسارًا ويمينًا")).to_have_css("direction", "ltr")
+    expect(arabic.get_by_role("application")).to_have_css("direction", "ltr")
+    arabic.get_by_label("الوصف").fill("تضحك عند البحر")
+    arabic.get_by_role("button", name="حفظ الصورة").click()
+    expect(arabic.get_by_role("heading", name="صورتك في مكانها")).to_be_focused(timeout=15_000)
+    expect(arabic.get_by_text("بقية الصورة والمكان")).to_be_visible()
+
+    arabic.get_by_role("link", name="إلى صفحتك").click()
+    expect(arabic.get_by_role("heading", level=1)).to_have_text("ليلى الهاشمي")
+    expect(arabic.get_by_role("img", name="تضحك عند البحر")).to_be_visible()
+    arabic.get_by_role("link", name="إزالة الصورة").click()
+    dialog = arabic.get_by_role("dialog", name="إزالة صورتك؟")
+    expect(dialog.get_by_role("button", name="إلغاء")).to_be_focused()
+    dialog.get_by_role("button", name="إزالة الصورة").click()
+    expect(arabic.get_by_role("status").first).to_have_text("أُزيلت صورتك.")
+
+
+def test_a_refusal_is_in_arabic(arabic: Page, tmp_path: Path) -> None:
+    join(arabic, "samir")
+    arabic.get_by_role("link", name="التخطي الآن").click()
+    (tmp_path / "cv.pdf").write_bytes(b"%PDF-1.7 and so on")
+    with arabic.expect_file_chooser() as chooser:
+        arabic.get_by_role("button", name="اختيار صورة").click()
+    chooser.value.set_files(tmp_path / "cv.pdf")
+    expect(arabic.get_by_text("هذا الملف ليس صورة يمكننا قراءتها.")).to_be_visible()
+
+
+def test_people_are_found_in_arabic(arabic: Page) -> None:
+    arabic.goto("/profiles/")
+    arabic.get_by_role("link", name="عرض المزيد من الأشخاص").click()
+    arabic.get_by_role("searchbox", name="البحث بالاسم").fill("ليلى")
+    arabic.get_by_role("button", name="بحث").click()
+    arabic.locator(".people a").first.click()
+    expect(arabic.get_by_role("heading", level=1)).to_have_text("ليلى الهاشمي")
+
+
+def test_arabic_starts_at_the_right_and_what_is_latin_at_the_left(arabic: Page) -> None:
+    arabic.goto("/accounts/signup/")
+    heading = arabic.get_by_role("heading", level=1)
+    expect(heading).to_have_css("letter-spacing", "normal")
+    expect(arabic.locator("html")).to_have_css("direction", "rtl")
+    for label in ("البريد الإلكتروني", "اسم المستخدم"):
+        expect(arabic.get_by_label(label)).to_have_css("direction", "ltr")
+    arabic.goto("/how-it-works/")
+    for code in arabic.locator("code:visible").all():
+        expect(code).to_have_css("direction", "ltr")
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("language", ["de-DE", "ar"])
+def test_no_page_is_too_wide_in_another_language(
+    language: str, name: str, visit: Callable[..., Page]
+) -> None:
+    page = visit(name, locale=language, viewport={"width": 320, "height": 700})
+    assert page.evaluate(FIND_WIDE) == []
+    assert page.evaluate(FIND_CUT) == []
