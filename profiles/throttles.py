@@ -116,9 +116,10 @@ def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 
 def lock_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:
     """Answer whom django-axes has locked out, with when that ends."""
-    rows = AxesProxyHandler.get_implementation().get_user_attempts(request, credentials)
-    last = max(attempts.aggregate(last=Max("attempt_time"))["last"] for attempts in rows)
-    return refuse(request, count_seconds(last + get_cool_off(request)))
+    [mine] = AxesProxyHandler.get_implementation().get_user_attempts(request, credentials)
+    # None when the right password, in another window, has just cleared them away.
+    last = mine.aggregate(last=Max("attempt_time"))["last"]
+    return refuse(request, count_seconds(last and last + get_cool_off(request)))
 
 
 def get_username(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
