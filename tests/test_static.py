@@ -54,6 +54,14 @@ def test_static_files_may_come_from_another_host(collected: Path, tmp_path: Path
     assert sheet.headers["Timing-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("editor.*.js", 12_000), ("editor.*.css", 4_000), ("removal.*.js", 400)]
+)
+def test_what_the_editor_needs_is_small(kind: str, limit: int, collected: Path) -> None:
+    (file,) = (collected / "profiles").glob(kind + ".br")
+    assert file.stat().st_size <= limit
+
+
 def test_no_template_names_a_static_or_media_file_by_its_address() -> None:
     for path in TEMPLATES:
         assert not re.search(r"[\"'(](/static/|/media/)", path.read_text()), path

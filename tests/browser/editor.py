@@ -39,7 +39,6 @@ def join(browser: Browser, site: str, name: str) -> Any:
 @contextmanager
 def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterator[Page]:
     """Open the editor on a phone, or as the options say, and let nothing go wrong unnoticed."""
-    # Ports do not matter to cookies.
     options = {"viewport": {"width": 390, "height": 664}, **options}
     context = browser.new_context(base_url=site, storage_state=state, **options)
     page = context.new_page()
@@ -47,6 +46,7 @@ def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterato
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("/profile/avatar/")
+    expect(page.locator("#picture")).to_have_attribute("data-state", "choose")
     yield page
     context.close()
     assert (faults, errors) == ([], [])

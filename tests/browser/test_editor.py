@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ..pictures import QUARTERS, draw_jpeg, make_exif
+from ..pictures import draw_jpeg, make_exif
 from .editor import (
     PROMISE,
     choose,
@@ -24,8 +24,6 @@ from .editor import (
     sit_down,
     touch,
 )
-
-assert len(QUARTERS) == 4  # top left, top right, bottom left, bottom right: 0 to 3
 
 EDITOR = """
 - main:
