@@ -21,10 +21,13 @@ class State:
     path: str
     member: str = ""
     act: Callable[[Page, Cast], None] = stay
+    language: str = "en"
 
     def open(self, page: Page, base_url: str, cast: Cast) -> None:
         """Go there, and do what leads to the state."""
         page.context.clear_cookies()
+        language = {"name": "django_language", "value": self.language, "url": base_url}
+        page.context.add_cookies([language])
         if self.member:
             session = cast.sessions[self.member]
             page.context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
@@ -75,6 +78,25 @@ def upload(data: bytes) -> Callable[[Page, Cast], None]:
             form.evaluate("form => form.submit()")
 
     return act
+
+
+def frame(page: Page, cast: Cast) -> None:
+    """Choose a photo, and stop where it can be moved under its frame."""
+    photo: FilePayload = {"name": "IMG_0001.JPG", "mimeType": "image/jpeg", "buffer": draw_jpeg()}
+    page.locator("main [name=avatar]").set_input_files(photo)
+    page.get_by_role("application").wait_for()
+
+
+def look_inside(page: Page, cast: Cast) -> None:
+    """Switch the X-ray on."""
+    page.locator("#xray-switch").click()
+    page.locator("aside.xray tbody tr").first.wait_for()
+
+
+def ask_to_remove(page: Page, cast: Cast) -> None:
+    """Open the dialog that asks."""
+    page.get_by_role("link", name="Remove picture").click()
+    page.get_by_role("dialog").wait_for()
 
 
 def show(template: str) -> Callable[[Page, Cast], None]:
@@ -137,6 +159,21 @@ PAGES = {
     "password-done": State("/accounts/password_change/done/", "ada"),
     "delete": State("/accounts/delete/", "ada"),
     "delete-refused": State("/accounts/delete/", "bare", send),
+    "preferences": State("/preferences/"),
+    "xray": State("/profiles/", act=look_inside),
+    "picture-framed": State("/profile/avatar/", "ada", frame),
+    "removal-dialog": State("/profile/", "ada", ask_to_remove),
+    "home-arabic": State("/", language="ar"),
+    "list-arabic": State("/profiles/?q=dvorak", language="ar"),
+    "own-arabic": State("/profile/", "long", language="ar"),
+    "edit-arabic": State("/profile/edit/", "ada", language="ar"),
+    "picture-arabic": State("/profile/avatar/", "ada", frame, "ar"),
+    "lesson-arabic": State("/how-it-works/", language="ar"),
+    "home-german": State("/", language="de"),
+    "sign-up-german": State("/accounts/signup/", act=join_badly, language="de"),
+    "edit-german": State("/profile/edit/", "ada", language="de"),
+    "picture-german": State("/profile/avatar/", "ada", frame, "de"),
+    "lesson-german": State("/how-it-works/", language="de"),
 }
 
 # On a site on which nobody is.

@@ -17,9 +17,10 @@ FIND_WIDE = """() => {
 }"""
 # Text that its box cuts off, but for what is hidden on purpose and what can be scrolled.
 FIND_CUT = """[...document.querySelectorAll("main *, header *, footer *")]
-  .filter((element) => element.checkVisibility())
+  .filter((element) => element.checkVisibility() && element.innerText?.trim())
   .filter((element) => !element.closest(".unseen, svg, input, textarea"))
   .filter((element) => ["hidden", "clip"].includes(getComputedStyle(element).overflowX))
+  .filter((element) => element.clientWidth > 1)
   .filter((element) => element.scrollWidth > element.clientWidth + 1)
   .map((element) => element.outerHTML.slice(0, 90))"""
 
