@@ -387,7 +387,7 @@ function announce(text) {
   at("news").textContent = text;
 }
 
-function complain(sentences, isSignedOut = false) {
+function complain(sentences, asksToSignIn = false) {
   at("trouble").querySelector("ul").replaceChildren(
     ...sentences.map((sentence) => {
       const item = document.createElement("li");
@@ -395,7 +395,7 @@ function complain(sentences, isSignedOut = false) {
       return item;
     }),
   );
-  at("sign-in").hidden = !isSignedOut;
+  at("sign-in").hidden = !asksToSignIn;
   at("trouble").hidden = false;
   at("trouble").focus();
 }
@@ -428,12 +428,25 @@ async function choose(blob) {
 
 const PATIENCE = 400; // milliseconds until progress is worth a word
 
+let isSignedOut = false;
+
+// Signing in, in another tab, has made the form's token worthless.
+async function renewToken() {
+  try {
+    const answer = await fetch(form.action);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const token = fresh.querySelector("#editor [name=csrfmiddlewaretoken]");
+    if (token) form.elements.csrfmiddlewaretoken.value = token.value;
+  } catch {
+    // Offline: sending says so.
+  }
+}
+
 // Returns the fields to send, and of a cut square what to tell of it.
 async function gather() {
   const data = new FormData();
-  // Not the form's: signing in, in another tab, has made a new one.
-  const [, token] = /csrftoken=(\w+)/.exec(document.cookie) ?? [];
-  data.set("csrfmiddlewaretoken", token ?? form.elements.csrfmiddlewaretoken.value);
+  if (isSignedOut) await renewToken();
+  data.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   data.set("description", description.value);
   if (state === "describe") return { data };
   if (!photo.image) {
@@ -497,10 +510,10 @@ function send({ data, sent }) {
     at("sending").hidden = true;
     at("buttons").hidden = false;
   };
-  const fail = (sentences, isSignedOut) => {
+  const fail = (sentences, asksToSignIn) => {
     end();
     save.textContent = say(isWhole && state !== "describe" ? "save-whole" : "again");
-    complain(sentences, isSignedOut);
+    complain(sentences, asksToSignIn);
   };
   lock(true);
   at("progress").value = 0;
@@ -523,9 +536,11 @@ function send({ data, sent }) {
   request.onload = () => {
     const { status, response } = request;
     if (status === 201) {
+      isSignedOut = false;
       end();
       return finish(response, sent);
     }
+    isSignedOut = status === 401 || status === 403;
     const own = Object.values(response?.errors ?? {}).flat();
     const key = `error-${status}` in words ? `error-${status}` : "error";
     fail(own.length ? own : [say(key)], status === 401);
