@@ -313,7 +313,7 @@ def test_the_sign_in_does_not_tell_who_is_a_member(ada: User, client: Client) ->
         page = client.post("/accounts/login/", {"username": name, "password": "wrong"})
         pages.append(re.sub(r'value="\w+"', "", page.content.decode()))
     assert pages[0] == pages[1]
-    assert "Please enter a correct user name and password." in pages[0]
+    assert "This user name and this password do not go together." in pages[0]
 
 
 def test_a_closed_account_does_not_sign_in(ada: User) -> None:
