@@ -35,7 +35,9 @@ def audit(site: Site, folder: Path) -> list[str]:
 def measure(site: Site, name: str, folder: Path) -> tuple[dict[str, int], list[str]]:
     """Return a page's score of each category, and the audits that it does not pass."""
     state = PAGES[name]
-    headers = {"Cookie": f"sessionid={site.cast.sessions[state.member]}"} if state.member else {}
+    headers = (
+        {"Cookie": f"{site.cast.cookie}={site.cast.sessions[state.member]}"} if state.member else {}
+    )
     report = folder / f"{name}.json"
     command = [
         *("node_modules/.bin/lighthouse", site.url + state.path, "--quiet", "--output=json"),

@@ -15,7 +15,7 @@ MODULES = (
 # It would end its own session, or the account.
 EXCLUDED = ["/accounts/logout/", "/accounts/delete/"]
 # The editor's script reads it on purpose: who could read the cookie could read the form as well.
-MEANT = "HttpOnly flag is not set in the cookie : csrftoken"
+MEANT = "HttpOnly flag is not set in the cookie : __Host-csrftoken"
 CRAWL_SECONDS, MODULE_SECONDS = 60, 30
 
 
@@ -27,7 +27,11 @@ def audit(site: Site, folder: Path) -> list[str]:
         *("-c", "from wapitiCore.main.wapiti import wapiti_asyncio_wrapper as run; run()"),
         *("--url", f"{site.url}/", "--module", ",".join(MODULES)),
         *(part for path in EXCLUDED for part in ("--exclude", site.url + path)),
-        *("--cookie-value", f"sessionid={site.cast.sessions['sent']}", "--drop-set-cookie"),
+        *(
+            "--cookie-value",
+            f"{site.cast.cookie}={site.cast.sessions['sent']}",
+            "--drop-set-cookie",
+        ),
         *("--max-scan-time", str(CRAWL_SECONDS), "--max-attack-time", str(MODULE_SECONDS)),
         *("--verify-ssl", "0", "--no-bugreport", "--flush-session", "--store-session", str(folder)),
         *("--store-config", str(folder / "config"), "--format", "json", "--output", str(report)),

@@ -1,8 +1,9 @@
 """The people whom the pages are about, added to a running site."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from django.conf import settings
 from django.template.loader import render_to_string
 
 from ..servers import manage
@@ -31,6 +32,7 @@ MEMBERS = {
 class Cast:
     """What a browser needs to be one of them, and the pages that show when something breaks."""
 
+    cookie: str
     sessions: dict[str, str]
     broken: dict[str, str]
 
@@ -50,7 +52,7 @@ def add_here() -> None:
 
     from ..conftest import make_person, sign_in
 
-    sessions = {}
+    sessions: dict[str, str] = {}
     for name, values in MEMBERS.items():
         if name == "bare":
             user = get_user_model().objects.create_user(name)
@@ -61,6 +63,9 @@ def add_here() -> None:
             for field, value in values.items():
                 setattr(user.profile, field, value)
             user.profile.save()
-        sessions[name] = sign_in(user).cookies["sessionid"].value
-    broken = {name: render_to_string(name) for name in ("403.html", "500.html")}
-    print(json.dumps({"sessions": sessions, "broken": broken}))
+        sessions[name] = sign_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+    broken: dict[str, str] = {
+        name: str(render_to_string(name)) for name in ("403.html", "500.html")
+    }
+    cast = Cast(settings.SESSION_COOKIE_NAME, sessions, broken)
+    print(json.dumps(asdict(cast)))

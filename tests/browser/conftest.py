@@ -69,7 +69,7 @@ def open_house(folder: Path, people: int, with_cast: bool = True) -> Iterator[Ho
     for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", f"--profiles={people}"]):
         result = manage(environment, *command)
         assert result.returncode == 0, result.stderr
-    cast = add_cast(environment) if with_cast else Cast({}, {})
+    cast = add_cast(environment) if with_cast else Cast("", {}, {})
     with serve(environment, *GUNICORN) as port:
         yield House(f"http://127.0.0.1:{port}", cast)
 

@@ -26,11 +26,12 @@ class State:
     def open(self, page: Page, base_url: str, cast: Cast) -> None:
         """Go there, and do what leads to the state."""
         page.context.clear_cookies()
-        language = {"name": "django_language", "value": self.language, "url": base_url}
-        page.context.add_cookies([language])
+        page.context.add_cookies(
+            [{"name": "django_language", "value": self.language, "url": base_url}]
+        )
         if self.member:
             session = cast.sessions[self.member]
-            page.context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
+            page.context.add_cookies([{"name": cast.cookie, "value": session, "url": base_url}])
         page.goto(base_url + self.path)
         self.act(page, cast)
 
