@@ -21,6 +21,7 @@ STYLESHEET = "css/site.css"
 # What a template says, as text: inside a template it would be done instead of shown.
 TAGS = {
     "static": f'{{% static "{STYLESHEET}" %}}',
+    "hashed": "/static/css/site.3f9a….css",
     "if": "{% if %}",
     "avatar": "{% avatar %}",
 }
@@ -49,13 +50,13 @@ class Snippet(NamedTuple):
 SNIPPETS = {
     "stylesheet": Snippet("static/css/site.css", "body {", "}"),
     "form": Snippet("templates/profile.html", "<form", "</form>"),
-    "files": Snippet("urls.py", "if request.method", "instance=profile)"),
+    "files": Snippet("urls.py", "if request.method", "\n        )"),
     "static_folders": Snippet("settings.py", "STATIC_URL", '"staticfiles"'),
     "media_folder": Snippet("settings.py", "MEDIA_URL", '"media"'),
     "field": Snippet("people/models.py", "class Profile", "'avatars/')"),
     "link": Snippet("templates/profile.html", "{% load static %}", '%}">'),
     "picture": Snippet("templates/profile.html", "{% if user", "{% endif %}"),
-    "app": Snippet("settings.py", '"django.contrib.staticfiles"', ","),
+    "app": Snippet("settings.py", "INSTALLED_APPS", "]"),
     "route": Snippet("urls.py", "urlpatterns += static", ")"),
     "hashes": Snippet("settings.py", "STORAGES", "\n}"),
     "save": Snippet("urls.py", "if form.is_valid", '"edit")'),

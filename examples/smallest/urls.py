@@ -21,7 +21,11 @@ def edit(request: HttpRequest) -> HttpResponse:
     profile, _ = Profile.objects.get_or_create(user=request.user)
     form = ProfileForm(instance=profile)
     if request.method == "POST":
-        form = ProfileForm(request.POST, request.FILES, instance=profile)
+        form = ProfileForm(
+            request.POST,
+            request.FILES,
+            instance=profile,
+        )
         if form.is_valid():
             form.save()
             return redirect("edit")

@@ -42,10 +42,12 @@ box.hidden = false;
 const NAMES = ["Content-Type", "Content-Encoding", "Content-Length", "Cache-Control", "ETag"];
 
 for (const place of document.querySelectorAll(".headers[data-url]")) {
+  const command = place.textContent.trim();
   fetch(place.dataset.url, { method: "HEAD" })
     .then(({ ok, headers }) => {
       const lines = NAMES.filter((name) => headers.has(name));
-      if (ok) place.textContent = lines.map((name) => `${name}: ${headers.get(name)}`).join("\n");
+      const answer = lines.map((name) => `${name}: ${headers.get(name)}`);
+      if (ok) place.textContent = [command, ...answer].join("\n");
     })
     .catch(() => {}); // The line for curl stays.
 }
