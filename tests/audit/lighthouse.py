@@ -50,7 +50,12 @@ def measure(site: Site, name: str, folder: Path) -> tuple[dict[str, int], list[s
     ]
     path = os.environ.get("LIKENESS_CHROMIUM")
     environment = os.environ | ({"CHROME_PATH": path} if path else {})
-    subprocess.run(command, cwd=FOLDER, env=environment, check=True, timeout=180)
+    # Where it loses the trace, as on a busy machine, it asks to be run again.
+    for _ in range(RUNS):
+        if subprocess.run(command, cwd=FOLDER, env=environment, timeout=180).returncode == 0:
+            break
+    else:
+        raise RuntimeError(f"Lighthouse cannot measure {name}.")
     result = json.loads(report.read_text())
     audits = result["audits"]
     categories = result["categories"]
