@@ -21,14 +21,14 @@ class State:
     path: str
     member: str = ""
     act: Callable[[Page, Cast], None] = stay
-    language: str = "en"
+    language: str = ""  # Else the browser's.
 
     def open(self, page: Page, base_url: str, cast: Cast) -> None:
         """Go there, and do what leads to the state."""
         page.context.clear_cookies()
-        page.context.add_cookies(
-            [{"name": "django_language", "value": self.language, "url": base_url}]
-        )
+        if self.language:
+            cookie = "django_language"
+            page.context.add_cookies([{"name": cookie, "value": self.language, "url": base_url}])
         if self.member:
             session = cast.sessions[self.member]
             page.context.add_cookies([{"name": cast.cookie, "value": session, "url": base_url}])
@@ -96,7 +96,7 @@ def look_inside(page: Page, cast: Cast) -> None:
 
 def ask_to_remove(page: Page, cast: Cast) -> None:
     """Open the dialog that asks."""
-    page.get_by_role("link", name="Remove picture").click()
+    page.locator("main a[href='/profile/avatar/delete/']").click()
     page.get_by_role("dialog").wait_for()
 
 
