@@ -43,6 +43,10 @@ READBACK = """
 """
 NOISY = "const spoil = (value) => value + Math.floor(Math.random() * 3) - 1;" + READBACK
 RANDOM = "const spoil = (value) => Math.random() * 256;" + READBACK
+UNFOCUSED = """
+    const keep = (event) => event.target.closest("button") && event.preventDefault();
+    addEventListener("mousedown", keep);
+"""
 WITHOUT_WEBP = """
     const write = HTMLCanvasElement.prototype.toBlob;
     HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
@@ -123,7 +127,7 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     phone: Page, tmp_path: Path, wire: Wiretap
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(draw_jpeg(1600, 1200, exif=make_exif()))
-    reload_as(phone, RANDOM)
+    reload_as(phone, RANDOM + UNFOCUSED)
     frame(phone, tmp_path / "photo.jpg")
     expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
     expect(phone.get_by_text(PROMISE)).to_be_hidden()

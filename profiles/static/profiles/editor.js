@@ -471,11 +471,17 @@ async function gather() {
   return { data, sent: { side: canvas.width, bytes: blob.size, isAll } };
 }
 
+// The whole photo goes by its button alone, not by Enter in a field. The focus would not tell:
+// Safari gives none to a button that is clicked.
+form.addEventListener("keydown", (event) => {
+  const isWholePhoto = isWhole && state !== "describe";
+  if (event.key === "Enter" && isWholePhoto && event.target.matches("input")) event.preventDefault();
+});
+
 form.addEventListener("submit", async (event) => {
   if (state === "choose") return; // The description alone: the form does that.
   event.preventDefault();
-  // The whole photo goes by its button alone, not by Enter in a field.
-  if (isBusy || (isWhole && state !== "describe" && document.activeElement !== save)) return;
+  if (isBusy) return;
   isBusy = true;
   at("trouble").hidden = true;
   let message;
