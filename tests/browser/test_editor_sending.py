@@ -43,6 +43,7 @@ READBACK = """
 """
 NOISY = "const spoil = (value) => value + Math.floor(Math.random() * 3) - 1;" + READBACK
 RANDOM = "const spoil = (value) => Math.random() * 256;" + READBACK
+OPENING = "HTMLImageElement.prototype.decode = () => new Promise(() => {});"
 UNFOCUSED = """
     const keep = (event) => event.target.closest("button") && event.preventDefault();
     addEventListener("mousedown", keep);
@@ -145,6 +146,19 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     receipt = phone.locator(".receipt")
     expect(receipt).to_contain_text("JPEG, 1600 × 1200 pixels")
     expect(receipt).to_contain_text("the place, the camera, the date")
+
+
+def test_a_description_that_is_saved_while_a_photo_opens_goes_without_it(
+    phone: Page, photo: Path, wire: Wiretap
+) -> None:
+    frame(phone, photo)
+    save(phone)
+    reload_as(phone, OPENING)
+    choose(phone, photo)
+    expect(phone.get_by_role("status")).to_have_text("Opening your photo…")
+    phone.get_by_label("Description (optional)").press("Enter")
+    phone.wait_for_timeout(300)
+    assert b"Fotofabrik" not in wire.sent
 
 
 def test_a_photo_that_cannot_be_shown_is_cut_by_the_server(

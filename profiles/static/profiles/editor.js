@@ -400,6 +400,14 @@ function complain(sentences, asksToSignIn = false) {
   at("trouble").focus();
 }
 
+// Takes the file away from the form, which would send all of it, and which does not tell when the
+// same file is chosen again.
+function take(input) {
+  const [blob] = input.files;
+  input.value = "";
+  choose(blob);
+}
+
 async function choose(blob) {
   if (!blob || isBusy) return;
   isBusy = true;
@@ -409,7 +417,6 @@ async function choose(blob) {
   clearTimeout(slow);
   announce("");
   isBusy = false;
-  file.value = at("camera").value = ""; // so that the same file can be chosen again
   if (!opened) return complain([say("no-picture")]);
   if (photo?.image) URL.revokeObjectURL(photo.url);
   photo = opened;
@@ -479,7 +486,10 @@ form.addEventListener("keydown", (event) => {
 });
 
 form.addEventListener("submit", async (event) => {
-  if (state === "choose") return; // The description alone: the form does that.
+  if (state === "choose" && !isBusy) {
+    file.value = ""; // A browser may have put it back after a reload.
+    return; // The description alone: the form does that.
+  }
   event.preventDefault();
   if (isBusy) return;
   isBusy = true;
@@ -601,8 +611,7 @@ function finish({ url, receipt }, sent) {
 const isTyping = (target) => target.matches?.("input:not([type=range]), textarea");
 const bringsFile = (event) => event.dataTransfer.types.includes("Files");
 
-file.addEventListener("change", () => choose(file.files[0]));
-at("camera").addEventListener("change", () => choose(at("camera").files[0]));
+for (const input of [file, at("camera")]) input.addEventListener("change", () => take(input));
 at("choose").addEventListener("click", () => file.click());
 at("take").addEventListener("click", () => at("camera").click());
 at("other").addEventListener("click", () => isBusy || file.click());
@@ -644,4 +653,4 @@ at("ways-of-mouse").hidden = isTouch;
 const refused = at("id_avatar_error");
 if (refused) form.prepend(refused);
 show("choose");
-choose(file.files[0]); // chosen before this ran, or kept by the browser over a reload
+take(file); // chosen before this ran, or kept by the browser over a reload
