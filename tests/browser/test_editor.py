@@ -301,6 +301,18 @@ def test_nothing_glides_under_reduced_motion(
         assert page.evaluate(script, [box["x"] + 100, box["y"] + 2]) == "0"
 
 
+def test_the_plain_form_arrives_where_the_script_does_not(
+    browser: Browser, site: str, hopper: Any
+) -> None:
+    # Under reduced motion no other animation runs.
+    context = browser.new_context(base_url=site, storage_state=hopper, reduced_motion="reduce")
+    page = context.new_page()
+    page.route("**/editor.*.js", lambda route: route.abort())
+    page.goto("/profile/avatar/")
+    expect(page.get_by_role("button", name="Save picture")).to_be_visible(timeout=10_000)
+    context.close()
+
+
 def test_assistive_technology_is_told_of_everything(desk: Page, photo: Path) -> None:
     frame(desk, photo)
     expect(desk.get_by_role("main")).to_match_aria_snapshot(EDITOR)
