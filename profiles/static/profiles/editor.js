@@ -204,7 +204,7 @@ function feel() {
 }
 
 stage.addEventListener("pointerdown", (event) => {
-  if (event.button || form.inert) return;
+  if (event.button) return;
   stage.setPointerCapture(event.pointerId);
   cancelAnimationFrame(gliding);
   travelled = pointers.size ? Infinity : 0; // Two fingers are no tap.
@@ -608,7 +608,7 @@ function finish({ url, receipt }, sent) {
 
 // ---- Ways in -----------------------------------------------------------------------------------
 
-const isTyping = (target) => target.matches?.("input:not([type=range]), textarea");
+const isTyping = (target) => target.matches?.("input:not([type=range], [type=radio])");
 const bringsFile = (event) => event.dataTransfer.types.includes("Files");
 
 for (const input of [file, at("camera")]) input.addEventListener("change", () => take(input));
@@ -616,10 +616,11 @@ at("choose").addEventListener("click", () => file.click());
 at("take").addEventListener("click", () => at("camera").click());
 at("other").addEventListener("click", () => isBusy || file.click());
 at("adjust").addEventListener("click", () => {
+  if (isBusy) return;
   if (photo.image) show("frame", stage);
   else show("keep", form.querySelector("[name=crop_keep]:checked"));
 });
-at("describe").addEventListener("click", () => show("describe", description));
+at("describe").addEventListener("click", () => isBusy || show("describe", description));
 at("offer").addEventListener("click", () => {
   description.value = offered;
   offerDescription(true);
