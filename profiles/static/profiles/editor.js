@@ -528,6 +528,7 @@ function send({ data, sent }) {
   };
   const fail = (sentences, asksToSignIn) => {
     end();
+    announce(""); // so that it is said again when it is sent again
     save.textContent = say(isWhole && state !== "describe" ? "save-whole" : "again");
     complain(sentences, asksToSignIn);
   };
