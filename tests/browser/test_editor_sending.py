@@ -48,6 +48,10 @@ UNFOCUSED = """
     const keep = (event) => event.target.closest("button") && event.preventDefault();
     addEventListener("mousedown", keep);
 """
+IMPATIENT = """
+    const { set } = Object.getOwnPropertyDescriptor(XMLHttpRequest.prototype, "timeout");
+    Object.defineProperty(XMLHttpRequest.prototype, "timeout", { set() { set.call(this, 500); } });
+"""
 WITHOUT_WEBP = """
     const write = HTMLCanvasElement.prototype.toBlob;
     HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
@@ -229,6 +233,18 @@ def test_a_connection_that_breaks_is_tried_again(phone: Page, photo: Path) -> No
     phone.context.set_offline(False)
     phone.get_by_role("button", name="Send again").click()
     expect_receipt(phone)
+
+
+def test_an_answer_that_never_comes_is_not_waited_for(
+    phone: Page, photo: Path, wire: Wiretap
+) -> None:
+    reload_as(phone, IMPATIENT)
+    frame(phone, photo)
+    wire.is_mute = True
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#trouble")).to_be_focused()
+    expect(phone.locator("#trouble")).to_contain_text("broke before an answer came")
+    expect(phone.get_by_role("button", name="Send again")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ class Wiretap:
     def __init__(self, port: int) -> None:
         self.site = ("127.0.0.1", port)
         self.sent = b""
+        self.is_mute = False  # Then no answer of the site comes through.
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
 
@@ -35,6 +36,8 @@ class Wiretap:
             while data := source.recv(65536):
                 if target.getpeername() == self.site:
                     self.sent += data
+                elif self.is_mute:
+                    continue
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):

@@ -434,6 +434,7 @@ async function choose(blob) {
 // ---- Sending -----------------------------------------------------------------------------------
 
 const PATIENCE = 400; // milliseconds until progress is worth a word
+const MAX_WAIT = 90_000; // milliseconds for an answer; servers give up after 60 s
 
 let isSignedOut = false;
 
@@ -509,6 +510,7 @@ form.addEventListener("submit", async (event) => {
 function send({ data, sent }) {
   const request = new XMLHttpRequest();
   const showing = setTimeout(() => showProgress(true), PATIENCE);
+  const start = performance.now();
   let isAllSent = false;
   const showProgress = (isFirst) => {
     if (isFirst) announce(say("sending"));
@@ -542,9 +544,10 @@ function send({ data, sent }) {
   };
   request.upload.onload = () => {
     isAllSent = true;
+    request.timeout = performance.now() - start + MAX_WAIT;
     if (!at("sending").hidden) showProgress(false);
   };
-  request.onerror = () => fail([say(isAllSent ? "broke-late" : "broke")]);
+  request.onerror = request.ontimeout = () => fail([say(isAllSent ? "broke-late" : "broke")]);
   request.onabort = () => {
     end();
     announce(say("cancelled"));
