@@ -87,6 +87,15 @@ def test_a_refusal_speaks_it_too(language: str, as_ada: Client) -> None:
     assert pick(language, german, "21\xa0ميغابايت، والحد 20\xa0ميغابايت.") in page
 
 
+def test_a_wait_is_counted_in_it(language: str, as_ada: Client, settings: LazySettings) -> None:
+    settings.THROTTLES = settings.THROTTLES | {"upload": 1}
+    send(as_ada, draw_jpeg())
+    page = send(as_ada, draw_jpeg())
+    german = r"in (einer Minute|\d+\xa0Minuten) wieder ändern\."
+    arabic = r"بعد (دقيقة واحدة|دقيقتين|\d+\xa0دقائق|\d+\xa0دقيقة)\."
+    assert re.search(pick(language, german, arabic), page)
+
+
 def test_figures_are_written_as_it_writes_them(language: str, as_ada: Client) -> None:
     page = send(as_ada, draw_jpeg(1600, 1200))
     assert re.search(r"\d,\d\xa0" + pick(language, "[kK]B", "ك"), page)
