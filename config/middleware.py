@@ -86,9 +86,13 @@ def headers(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        if response.status_code == 304:
+            # CommonMiddleware's 0 would be said of the picture itself (RFC 9110, 8.6).
+            del response["Content-Length"]
         if hasattr(request, "session") and request.session.accessed:
-            is_member = request.user.is_authenticated
-            kept = "private, no-store" if is_member else "private"
+            # First the status: where the database has failed, who asks is not to be known.
+            unkept = response.status_code >= 500 or request.user.is_authenticated
+            kept = "private, no-store" if unkept else "private"
             response.headers.setdefault("Cache-Control", kept)
         return response
 

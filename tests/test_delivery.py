@@ -92,6 +92,7 @@ def test_a_browser_that_has_the_picture_is_not_sent_it_again(ada: User, client: 
     first.close()
     response = client.get(ada.profile.avatar.url, headers={"If-None-Match": first["ETag"]})
     assert (response.status_code, response.content) == (304, b"")
+    assert "Content-Length" not in response.headers  # It would be taken for the picture's.
     assert response["Cache-Control"] == PUBLIC
 
 

@@ -9,7 +9,7 @@ import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -61,6 +61,17 @@ def test_a_members_pages_are_kept_nowhere(url: str, as_ada: Client) -> None:
 def test_a_strangers_pages_are_kept_by_their_browser_alone(db: None, client: Client) -> None:
     assert client.get("/").headers["Cache-Control"] == "private"
     assert "private" in client.get("/accounts/signup/").headers["Cache-Control"]
+
+
+def test_an_error_page_is_guarded_like_any_other_while_the_database_is_down(as_ada: Client) -> None:
+    as_ada.raise_request_exception = False
+    with connection.execute_wrapper(mock.Mock(side_effect=OperationalError)):
+        response = as_ada.get("/profile/edit/")
+    assert response.status_code == 500
+    assert "no-store" in response.headers["Cache-Control"]
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "testserver@evil"])
