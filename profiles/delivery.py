@@ -27,15 +27,12 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
     if is_protected and not may_see(request, name):
         raise Http404
     if settings.MEDIA_DELIVERY == "bucket":
-        return send_on(name)
-    if is_protected and settings.MEDIA_DELIVERY == "nginx":
-        response: HttpResponseBase = HttpResponse(headers={"X-Accel-Redirect": f"/{name}"})
+        response: HttpResponseBase = send_on(name)
+    elif is_protected and settings.MEDIA_DELIVERY == "nginx":
+        headers = get_headers(name) | {"X-Accel-Redirect": f"/{name}"}
+        response = HttpResponse(headers=headers)
     else:
         response = send(request, name)
-    for header, value in get_headers(name).items():
-        response[header] = value
-    if response.status_code >= 400:
-        response["Cache-Control"] = "no-store"  # The next visitor asks for something else.
     # Other sites and link previews may show what everybody may see.
     other_sites = "same-origin" if is_protected else "cross-origin"
     response["Cross-Origin-Resource-Policy"] = other_sites
@@ -71,8 +68,10 @@ def send(request: HttpRequest, name: str) -> HttpResponseBase:
         response = send_range(file, part)
     else:
         response = FileResponse(file)
-    response["ETag"] = etag
-    response["Accept-Ranges"] = "bytes"
+    for header, value in {**get_headers(name), "ETag": etag, "Accept-Ranges": "bytes"}.items():
+        response[header] = value
+    if response.status_code >= 400:
+        response["Cache-Control"] = "no-store"  # The next visitor asks for something else.
     return response
 
 

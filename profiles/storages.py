@@ -23,7 +23,12 @@ CLIENT = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-ERRORS = {404: FileNotFoundError, 412: FileExistsError}
+# "404" answers HEAD. Not every 404: that of a missing bucket says nothing of its files.
+ERRORS = {
+    "404": FileNotFoundError,
+    "NoSuchKey": FileNotFoundError,
+    "PreconditionFailed": FileExistsError,
+}
 
 
 class BucketError(OSError):
@@ -36,8 +41,8 @@ def failing_as_a_disk(name: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        raise ERRORS.get(status, BucketError)(f"{name}: {error}") from error
+        code = error.response.get("Error", {}).get("Code", "")
+        raise ERRORS.get(code, BucketError)(f"{name}: {error}") from error
     except BotoCoreError as error:
         raise BucketError(f"{name}: {error}") from error
 

@@ -126,6 +126,8 @@ def test_an_old_address_of_a_public_picture_leads_to_the_bucket(site: Site) -> N
     url = site.find_picture()
     response, _ = site.ask("/media/avatars/" + url.partition("/avatars/")[2])
     assert (response.status, response.headers["Location"]) == (302, url)
+    # Of other sites' pages too: browsers look at this on each step of the way.
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
 def test_a_protected_picture_comes_by_a_signed_address_that_nobody_keeps(site: Site) -> None:
@@ -251,6 +253,21 @@ def test_a_picture_is_removed_while_the_bucket_is_down_and_its_files_later(site:
         assert "Your picture is removed." in linus.send("/profile/avatar/delete/")
     assert "5 orphans deleted." in site.audit("--delete-orphans")
     assert "0 orphans found." in site.audit()
+
+
+def test_a_misspelt_bucket_takes_nobodys_picture_away(site: Site) -> None:
+    site.show_to("members")
+    code = (
+        "from profiles.models import Profile\n"
+        "profile = Profile.objects.get(user__username='ada')\n"
+        "profile.visibility = 'public'\n"
+        "try:\n"
+        "    profile.save()\n"
+        "except OSError:\n"
+        "    print(bool(Profile.objects.get(pk=profile.pk).avatar))"
+    )
+    environment = site.environment | {"AWS_STORAGE_BUCKET_NAME": "nowhere"}
+    assert manage(environment, "shell", "--no-imports", "-c", code).stdout == "True\n"
 
 
 def test_an_account_is_erased_with_its_files(site: Site) -> None:
