@@ -6,7 +6,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.checks import run_checks
 
-from .servers import ROOT, make_environment, manage
+from .servers import ROOT, find, make_environment, manage
 
 
 def ids(deploy: bool = False) -> set[str]:
@@ -212,6 +212,16 @@ def test_every_check_is_in_the_manual() -> None:
     numbers = re.findall(r'id="profiles\.(\w+)"', code)
     assert len(numbers) >= 19
     assert [number for number in numbers if f"`{number}`" not in manual] == []
+
+
+def test_every_variable_is_in_the_manual_and_no_other() -> None:
+    code = (ROOT / "config/settings.py").read_text()
+    read = {*re.findall(r'env(?:iron)?\.\w+\(\s*"([A-Z]\w+)"', code), "DJANGO_THROTTLE_SIGN_IN"}
+    table = find(r"(?s)\| Variable \|.+?\n\n", (ROOT / "docs/deploying.md").read_text())
+    cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    told = set(re.findall(r"`([A-Z]\w+)`", " ".join(cells)))
+    others = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PORT", "WEB_CONCURRENCY"}
+    assert read == told - others  # Which boto3 and gunicorn read.
 
 
 def test_every_message_comes_with_a_hint(settings: LazySettings) -> None:
