@@ -278,6 +278,7 @@ def test_large_text_on_the_smallest_screen_stays_on_it(
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         outline = "getComputedStyle(document.querySelector('#window'), '::after').outlineStyle"
         assert page.evaluate(outline) == "solid"
+        assert page.evaluate("document.querySelector('#window').clientHeight") >= 160
         save(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
