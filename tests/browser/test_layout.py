@@ -51,7 +51,7 @@ def test_text_can_be_twice_as_large(name: str, visit: Callable[..., Page]) -> No
         assert page.evaluate(FIND_CUT) == [], f"{width} px"
 
 
-@pytest.mark.parametrize("name", ["home", "list", "person", "own"])
+@pytest.mark.parametrize("name", ["home", "list", "person", "own", "picture"])
 def test_nothing_jumps_while_pictures_arrive(name: str, visit: Callable[..., Page]) -> None:
     page = visit(name, viewport={"width": 390, "height": 844})
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
