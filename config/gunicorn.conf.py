@@ -9,7 +9,7 @@ from typing import Any
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 chdir = str(BASE_DIR)
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4

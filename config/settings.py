@@ -17,6 +17,8 @@ DOTENV = os.environ.get("DJANGO_DOTENV", str(BASE_DIR / ".env"))
 if DOTENV and Path(DOTENV).is_file():
     environ.Env.read_env(DOTENV)
 env = environ.Env()
+# In a list of variables an empty one is not set: `DJANGO_HTTPS=` does not turn HTTPS off.
+env.ENVIRON = {name: value for name, value in os.environ.items() if value}
 
 # Core
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
@@ -87,7 +89,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # Databases
 DATABASES = {
     "default": env.db_url("DATABASE_URL")
-    if os.environ.get("DATABASE_URL")
+    if "DATABASE_URL" in env
     else {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -176,7 +178,7 @@ WHITENOISE_ADD_HEADERS_FUNCTION = allow_other_origins
 MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
 MEDIA_DELIVERY = env.str("MEDIA_DELIVERY", default="app")
-MEDIA_DELIVERY_CHOSEN = "MEDIA_DELIVERY" in os.environ
+MEDIA_DELIVERY_CHOSEN = "MEDIA_DELIVERY" in env
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # The same folder, but its files are handed out only after a look at who asks.

@@ -158,7 +158,7 @@ def check_bucket() -> Iterator[CheckMessage]:
             hint='No cache keeps them. Set "querystring_auth": False for the storage "default".',
             id="profiles.W004",
         )
-    if isinstance(public, FileSystemStorage) and "AWS_S3_ENDPOINT_URL" in os.environ:
+    if isinstance(public, FileSystemStorage) and os.environ.get("AWS_S3_ENDPOINT_URL"):
         yield Warning(
             "A bucket's server is named, but no bucket: pictures are stored in MEDIA_ROOT.",
             hint="Set AWS_STORAGE_BUCKET_NAME, or remove AWS_S3_ENDPOINT_URL.",

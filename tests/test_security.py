@@ -150,6 +150,14 @@ def test_a_reset_costs_the_same_for_members_and_others(
     assert answers.pop()[3:5] == (0, 1)
 
 
+def test_a_variable_that_was_left_empty_turns_nothing_off(tmp_path: Path) -> None:
+    names = ["DJANGO_HTTPS", "DJANGO_TRUSTED_PROXIES", "CACHE_URL", "EMAIL_URL", "MEDIA_ROOT"]
+    environment = make_environment(tmp_path, **dict.fromkeys(names, ""), DJANGO_DEBUG="")
+    code = "from django.conf import settings as s; print(s.HTTPS, s.MEDIA_ROOT.name, s.HAS_MAIL)"
+    done = manage(environment, "shell", "--no-imports", "-c", code)
+    assert done.stdout == "True media False\n", done.stderr
+
+
 def test_over_https_cookies_are_the_hosts_own_and_https_stays(tmp_path: Path) -> None:
     environment = make_environment(tmp_path, DJANGO_HTTPS="on", FORWARDED_ALLOW_IPS="*")
     for command in (["migrate"], ["collectstatic", "--noinput"]):
