@@ -136,6 +136,8 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     frame(phone, tmp_path / "photo.jpg")
     expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
     expect(phone.get_by_text(PROMISE)).to_be_hidden()
+    phone.set_viewport_size({"width": 664, "height": 390})
+    expect(phone.get_by_text(WITHDRAWN)).to_be_in_viewport(ratio=1)
     phone.get_by_role("button", name="Zoom in").click(click_count=9)
     phone.get_by_text("Move without dragging").click()
     phone.get_by_label("Left and right").press("End")

@@ -370,6 +370,9 @@ function show(name, focus) {
   const isPhoto = name === "frame" || name === "keep";
   at("promise").textContent = say(isWhole ? "whole" : `promise-${device}`);
   at("promise").classList.toggle("withdrawn", isWhole);
+  // On a small screen the bar stays in sight, and with it the button: the words go there, too.
+  if (isWhole) save.closest(".bar").prepend(at("promise"));
+  else form.querySelector(".move").before(at("promise"));
   save.textContent = say(isPhoto ? (isWhole ? "save-whole" : "save") : "save-description");
   if (isPhoto) save.setAttribute("aria-describedby", "promise");
   else save.removeAttribute("aria-describedby");
