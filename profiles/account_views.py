@@ -46,9 +46,14 @@ def signup(request: HttpRequest) -> HttpResponse:
         login(request, user, "django.contrib.auth.backends.ModelBackend")
         send_confirmation(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
-            messages.success(request, _("Welcome. Follow the link in the mail we sent you."))
+            messages.success(request, _("Welcome.") + " " + say_mailed(form))
         return redirect(reverse("profiles:edit") + "?welcome")
     return show(request, "registration/signup.html", form)
+
+
+def say_mailed(form: SignupForm | EmailForm) -> str:
+    """Return what to do next; with the address, in which a slip of the finger is seen."""
+    return _("Follow the link in the mail that we sent to %(email)s.") % form.cleaned_data
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,7 +82,7 @@ def change_email(request: MemberRequest) -> HttpResponse:
     form.throttle("mail", request.user.pk)
     if form.is_valid() and form.may_be_mailed():
         send_confirmation(request, request.user, form.cleaned_data["email"])
-        messages.success(request, _("Follow the link in the mail we sent you."))
+        messages.success(request, say_mailed(form))
         return redirect("profiles:edit")
     return show(request, "registration/email.html", form)
 

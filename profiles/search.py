@@ -23,7 +23,8 @@ def fold(text: str) -> str:
 
 def search(profiles: "ProfileQuerySet", query: str) -> "ProfileQuerySet":
     """Return the profiles that have every word of the query in the user name or the name."""
-    for word in fold(query).split():
+    # As user names are shown, with "@"; no user name has one.
+    for word in fold(query).replace("@", " ").split():
         profiles = profiles.filter(Q(user__username__contains=word) | Q(folded_name__contains=word))
     return profiles
 
