@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.test import Client
+from django.utils import translation
 
 from profiles.models import Profile, User
 
@@ -26,7 +27,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(autouse=True)
 def apart(settings: LazySettings, tmp_path: Path) -> None:
-    """A media folder of each test's own, quick passwords, and no manifest of static files."""
+    """A media folder of each test's own, quick passwords, and no manifest of static files.
+
+    And the site's own language: what a visitor of the test before asked for is still active.
+    """
+    translation.activate(settings.LANGUAGE_CODE)
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STATIC_ROOT = tmp_path / "staticfiles"
     settings.STATIC_ROOT.mkdir()

@@ -11,9 +11,9 @@ function remember(isOn) {
 }
 
 async function turn(isOn, byHand) {
+  remember(isOn); // At once: the page may be left while the module comes.
   const { open, close } = await import(button.dataset.module);
   button.setAttribute("aria-pressed", isOn);
-  remember(isOn);
   if (isOn) open({ takeFocus: byHand, onClose: () => turn(false) });
   else close(button);
 }

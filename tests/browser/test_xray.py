@@ -72,7 +72,7 @@ def test_pictures_are_outlined_and_named(page: Page) -> None:
     switch_on(page)
     first = page.locator("img.avatar").first
     expect(first).to_have_css("outline-style", "dashed")
-    expect(page.locator(".xray-marks span").first).to_have_text("M")
+    expect(page.locator(".xray-marks [data-xray=media]").first).to_have_text("M")
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
 
 
