@@ -153,6 +153,8 @@ def test_by_keyboard_alone(desk: Page, photo: Path) -> None:
     # Up and to the left went the photo: its lower right is in the window.
     assert look(desk) == [1, 1, 1, 1]
     press(desk, "Tab")
+    expect(desk.get_by_role("link", name="Go to your page")).to_be_focused()
+    press(desk, "Tab")
     expect(desk.get_by_role("button", name="Adjust the square")).to_be_focused()
     press(desk, "Enter")
     expect(get_stage(desk)).to_be_focused()

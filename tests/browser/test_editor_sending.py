@@ -292,6 +292,23 @@ def test_what_is_no_picture_is_not_even_sent(phone: Page, photo: Path, tmp_path:
     expect(phone.locator("#trouble")).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (draw_jpeg(40, 16), "16 pixels; each side must have at least 32"),
+        (make_heic() + bytes(20_000_000), "too large for our server"),  # Chromium cannot cut it.
+    ],
+)
+def test_what_our_server_would_refuse_is_not_even_sent(
+    content: bytes, words: str, phone: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "photo").write_bytes(content)
+    choose(phone, tmp_path / "photo")
+    expect(phone.locator("#trouble")).to_be_focused()
+    expect(phone.locator("#trouble")).to_contain_text(words)
+    expect(phone.get_by_role("button", name="Send whole photo")).to_be_hidden()
+
+
 def test_who_was_signed_out_signs_in_and_sends_again(
     browser: Browser, site: str, photo: Path
 ) -> None:

@@ -108,6 +108,7 @@ function listTraces(head, text) {
 // ---- The square --------------------------------------------------------------------------------
 
 const MIN_SIDE = 32; // as the server has it
+const MAX_BYTES = 20_000_000; // as the server has it
 const MAX_ZOOM = 8;
 const windows = document.querySelectorAll("#picture .window");
 let photo = null;
@@ -374,6 +375,7 @@ function show(name, focus) {
   if (isWhole) save.closest(".bar").prepend(at("promise"));
   else form.querySelector(".move").before(at("promise"));
   save.textContent = say(isPhoto ? (isWhole ? "save-whole" : "save") : "save-description");
+  save.classList.toggle("quiet", name === "choose");
   if (isPhoto) save.setAttribute("aria-describedby", "promise");
   else save.removeAttribute("aria-describedby");
   offerDescription(isPhoto);
@@ -411,6 +413,15 @@ function take(input) {
   choose(blob);
 }
 
+// What the server would refuse is said now, before it is framed or sent.
+function findFault(opened, isTrue) {
+  if (!opened) return say("no-picture");
+  const { image, blob } = opened;
+  if (!(image && isTrue) && blob.size > MAX_BYTES) return say("error-413");
+  const { naturalWidth: width, naturalHeight: height } = image ?? {};
+  return Math.min(width, height) < MIN_SIDE ? say("small", { width, height }) : "";
+}
+
 async function choose(blob) {
   if (!blob || isBusy) return;
   isBusy = true;
@@ -420,7 +431,8 @@ async function choose(blob) {
   clearTimeout(slow);
   announce("");
   isBusy = false;
-  if (!opened) return complain([say("no-picture")]);
+  const fault = findFault(opened, isTrue);
+  if (fault) return complain([fault]);
   if (photo?.image) URL.revokeObjectURL(photo.url);
   photo = opened;
   isWhole = !photo.image || !isTrue;
