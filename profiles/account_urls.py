@@ -11,7 +11,7 @@ urlpatterns = [
     path("signup/", account_views.signup, name="signup"),
     path("confirm/<str:token>/", account_views.confirm, name="confirm"),
     path("email/", account_views.change_email, name="account-email"),
-    path("delete/", account_views.delete, name="account-delete"),
+    path("delete/", limit_sign_ins(account_views.delete), name="account-delete"),
     path("export/", account_views.export, name="account-export"),
     path(
         "login/",
@@ -25,7 +25,11 @@ urlpatterns = [
         name="login",
     ),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
-    path("password_change/", auth_views.PasswordChangeView.as_view(), name="password_change"),
+    path(
+        "password_change/",
+        limit_sign_ins(auth_views.PasswordChangeView.as_view()),
+        name="password_change",
+    ),
     path(
         "password_change/done/",
         auth_views.PasswordChangeDoneView.as_view(),

@@ -102,7 +102,7 @@ def refuse(request: HttpRequest, wait: int) -> HttpResponse:
 
 
 def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let nobody try many names: django-axes counts by name and address together."""
+    """Let nobody try many passwords: django-axes counts by name and address together only."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

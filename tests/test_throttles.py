@@ -290,6 +290,16 @@ def test_many_names_from_one_address_are_stopped(admin: str, ada: User) -> None:
     assert knock("ada", "pass phrase", "192.0.2.2").status_code == 302
 
 
+@pytest.mark.parametrize("path", ["/accounts/delete/", "/accounts/password_change/"])
+def test_whoever_found_a_browser_signed_in_guesses_no_password(
+    path: str, as_ada: Client, settings: LazySettings
+) -> None:
+    settings.THROTTLES = settings.THROTTLES | {"sign_in": 1}
+    guess = {"password": "guess", "old_password": "guess"}
+    assert as_ada.post(path, guess).status_code != 429
+    assert_says_when(as_ada.post(path, guess), "You can try again in 60 minutes.")
+
+
 def test_behind_a_proxy_each_visitor_is_counted_apart(ada: User, settings: LazySettings) -> None:
     settings.TRUSTED_PROXIES = 1
     fields = {"username": "eve", "password": "wrong"}
