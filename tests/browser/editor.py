@@ -45,6 +45,8 @@ def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterato
     faults = watch(page)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    # Listened for from the start: asked for with the key that opens it, it may be missed.
+    page.on("filechooser", lambda chooser: None)
     page.goto("/profile/avatar/")
     expect(page.locator("#picture")).to_have_attribute("data-state", "choose")
     yield page

@@ -270,8 +270,10 @@ def test_a_server_in_front_that_answers_with_a_page_is_understood(
 def test_the_server_says_itself_why_it_refuses(phone: Page, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "half.heic").write_bytes(make_heic()[:-3000])
     choose(phone, tmp_path / "half.heic")
+    button = phone.get_by_role("button", name="Send whole photo")
+    expect(button).to_be_visible()
     phone.get_by_label("Description (optional)").fill("In a hat")
-    phone.get_by_role("button", name="Send whole photo").click()
+    button.click()
     trouble = phone.locator("#trouble")
     expect(trouble).to_be_focused()
     expect(trouble).to_contain_text("This file breaks off part-way.")

@@ -7,8 +7,9 @@ from playwright.sync_api import Page
 
 from .test_accessibility import EVERY_PAGE
 
-# What sticks out says more than how wide the page is.
-FIND_WIDE = """() => {
+# What sticks out says more than how wide the page is. After a frame, in which scripts follow.
+FIND_WIDE = """async () => {
+  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   const { clientWidth, scrollWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return [];
   return [`${scrollWidth} px`, ...[...document.querySelectorAll("body *")]
