@@ -42,6 +42,7 @@ def test_the_admin_works_without_anything_that_the_policy_forbids(
         page.get_by_label("User name:").fill("root")
         page.get_by_label("Password:").fill(WORD)
         page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#user-tools")).to_contain_text("root")
         for url in PAGES:
             answer = page.goto(url)
             assert answer
