@@ -57,6 +57,7 @@ FROM product AS test
 USER 0
 COPY requirements.txt requirements-dev.txt pyproject.toml ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-dev.txt
+COPY docs docs
 COPY examples examples
 COPY tests tests
 USER 10001

@@ -7,7 +7,9 @@ database to test with.
 import os
 
 for name in list(os.environ):
-    if name.startswith(("DJANGO_", "MEDIA_", "STATIC_", "EMAIL_", "CACHE_", "FORWARDED_", "AWS_")):
+    if name == "HOST" or name.startswith(
+        ("DJANGO_", "MEDIA_", "STATIC_", "EMAIL_", "CACHE_", "FORWARDED_", "AWS_")
+    ):
         del os.environ[name]
 os.environ |= {
     "DJANGO_DOTENV": "",
