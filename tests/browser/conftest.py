@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from ..servers import GUNICORN, ROOT, make_environment, manage, serve
 from .cast import Cast, add_cast
@@ -23,6 +23,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A machine may have more to do than this; whoever waits for what never comes, waits once.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

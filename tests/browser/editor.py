@@ -83,7 +83,7 @@ def save(page: Page) -> None:
 
 
 def expect_receipt(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused(timeout=15_000)
+    expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused()
 
 
 def look(page: Page) -> list[int]:

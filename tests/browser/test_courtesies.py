@@ -33,10 +33,15 @@ def test_the_list_fades_to_a_person_unless_motion_is_unwanted(
     page.goto("/profiles/")
     page.locator(".people a").first.click()
     expect(page.locator("article.person")).to_be_visible()
-    assert page.evaluate("window.fades") is fades
+    assert wait_for_fades(page) is fades
     page.get_by_role("link", name="How it works").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Two kinds of file")
-    assert page.evaluate("window.fades") is False
+    assert wait_for_fades(page) is False
+
+
+def wait_for_fades(page: Page) -> bool:
+    """Return whether the page faded in, once it is drawn: it may be there a moment before."""
+    return bool(page.wait_for_function("'fades' in window && [window.fades]").json_value()[0])
 
 
 def test_colours_that_were_chosen_are_there_before_anything_is_drawn(visit: Opener) -> None:
