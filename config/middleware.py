@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.middleware import locale
 from django.shortcuts import render
@@ -94,6 +94,20 @@ def headers(get_response: GetResponse) -> GetResponse:
             unkept = response.status_code >= 500 or request.user.is_authenticated
             kept = "private, no-store" if unkept else "private"
             response.headers.setdefault("Cache-Control", kept)
+        return response
+
+    return middleware
+
+
+def head(get_response: GetResponse) -> GetResponse:
+    """Answer HEAD without the body: Django makes one, and gunicorn warns of each that it drops."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.method == "HEAD" and isinstance(response, StreamingHttpResponse):
+            response.streaming_content = []
+        elif request.method == "HEAD" and isinstance(response, HttpResponse):
+            response.content = b""
         return response
 
     return middleware

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "axes",
 ]
 MIDDLEWARE = [
+    "config.middleware.head",
     "config.middleware.request_id",
     "config.logs.access",
     "config.middleware.health",

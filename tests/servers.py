@@ -89,10 +89,10 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     raise AssertionError("The server does not answer.")
 
 
-def get(port: int, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
+def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
     """Ask for a path as it is written, without tidying it; return the answer and its body."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", path, headers=names)
+        connection.request(method, path, headers=names)
         response = connection.getresponse()
         return response, response.read()

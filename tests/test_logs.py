@@ -211,12 +211,21 @@ def test_a_developer_reads_plain_lines(tmp_path: Path) -> None:
 
 @pytest.fixture
 def server_log(tmp_path: Path) -> list[dict[str, Any]]:
-    """What gunicorn and the site write from start to stop, with a page asked for in between."""
+    """What gunicorn and the site write from start to stop, with a page asked for in between.
+
+    And with questions for the headers alone: of a page, a picture and a static file.
+    """
     environment = make_environment(tmp_path)
-    for command in (["migrate"], ["collectstatic", "--noinput"]):
+    for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", "--profiles=1"]):
         assert manage(environment, *command).returncode == 0
     with (tmp_path / "log").open("w") as log, serve(environment, *GUNICORN, output=log) as port:
-        get(port, "/profiles/", X_Request_ID="number-of-the-proxy")
+        _, page = get(port, "/profiles/", X_Request_ID="number-of-the-proxy")
+        picture = find(r"/media/avatars/[^ \"]*-256\.webp", page.decode())
+        stylesheet = find(r"/static/css/site[^\"]*", page.decode())
+        for path in ("/profiles/", picture, stylesheet):
+            response, body = get(port, path, "HEAD")
+            assert (response.status, body) == (200, b"")
+            assert int(response.getheader("Content-Length", 0)) > 0
     text = (tmp_path / "log").read_text()
     # But what the checks say when gunicorn starts: that is for a person.
     return [json.loads(line) for line in text.splitlines() if "System check" not in line]
@@ -224,6 +233,7 @@ def server_log(tmp_path: Path) -> list[dict[str, Any]]:
 
 def test_the_whole_log_of_production_is_json(server_log: list[dict[str, Any]]) -> None:
     assert {line["logger"] for line in server_log} >= {"gunicorn.error", "likeness.access"}
-    [line] = [line for line in server_log if line.get("path") == "/profiles/"]
+    assert {line["level"] for line in server_log} == {"INFO"}
+    line = next(line for line in server_log if line.get("path") == "/profiles/")
     assert line["request_id"] == "number-of-the-proxy"
     assert line["client_ip"] == "127.0.0.1"
