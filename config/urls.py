@@ -4,6 +4,7 @@ from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from profiles import delivery, lesson, views
 from profiles.throttles import limit_sign_ins
@@ -18,6 +19,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
     path("admin/login/", limit_sign_ins(admin.site.login)),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     # In development Django hands out the public pictures; with DEBUG off this line does nothing.
     # Only `avatars/`: no path, however twisted, leads from there to the protected ones.

@@ -66,6 +66,10 @@ class ProfileAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
         obj.save(update_fields=form.changed_data)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """List the accounts that go as well: whoever may not delete them deletes no profile."""
+        return super().get_deleted_objects([profile.user for profile in objs], request)
+
     def delete_model(self, request: HttpRequest, obj: Profile) -> None:
         obj.user.delete()  # Without a profile an account is of no use.
 
@@ -77,7 +81,9 @@ class ProfileAdmin(admin.ModelAdmin):
         url = profile.avatar.url_for("128.webp")
         return format_html('<img src="{}" alt="" width="64" height="64">', url)
 
-    @admin.action(description=_("Remove the pictures of the selected profiles"))
+    @admin.action(
+        description=_("Remove the pictures of the selected profiles"), permissions=["change"]
+    )
     def remove_avatar(self, request: HttpRequest, queryset: QuerySet[Profile]) -> None:
         for profile in queryset:
             profile.avatar.replace(None, description="")
