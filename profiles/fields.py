@@ -94,14 +94,19 @@ def read_files(name: str) -> dict[str, bytes]:
 
 
 def restore_files(name: str) -> dict[str, bytes]:
-    """Return an avatar's files, missing sizes made anew; none where the largest is missing."""
+    """Return an avatar's files, missing sizes made anew; none where the largest is missing.
+
+    Raises `OSError` where that cannot be done now.
+    """
     files = read_files(name)
     if set(files) >= set(ENDINGS):
         return {ending: files[ending] for ending in ENDINGS}
     try:
         return images.make_avatar(BytesIO(files[name.rpartition("-")[2]])).files
-    except (KeyError, limits.Refused):  # Nothing is left that could be shown.
-        return {}
+    except (KeyError, limits.Refused) as error:
+        if getattr(error, "code", "") == "busy":  # It may succeed in a minute.
+            raise TimeoutError("Too many pictures are being made.") from error
+        return {}  # Nothing is left that could be shown.
 
 
 def write_files(files: dict[str, bytes], prefix: str) -> str:

@@ -1,7 +1,7 @@
 """Media in an S3-compatible bucket: within bounded time, and failing as a disk does."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -89,7 +89,8 @@ class BucketStorage(S3Storage):
         """Read a file at once: it is small, and the bucket is asked once."""
         with failing_as_a_disk(name):
             found = self.connection.meta.client.get_object(Bucket=self.bucket_name, Key=name)
-            with found["Body"] as body:
+            # Not `with body`: that gives urllib3's own stream, whose errors are neither kind.
+            with closing(found["Body"]) as body:
                 return ContentFile(body.read(), name)
 
     def delete(self, name: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
@@ -354,6 +355,23 @@ def test_who_comes_while_many_pictures_are_made_is_asked_to_come_again(
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
     assert "try again in a minute" in response.content.decode()
     assert list_media(settings) == before
+
+
+def test_while_many_pictures_are_made_none_is_lost_to_a_missing_size(
+    as_ada: Client, ada: User, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Before `rebuild_avatars` has run, a new size is made where the picture moves.
+    storages["default"].delete(ada.profile.avatar.name.replace("512", "64"))
+    before = list_media(settings)
+    fields = {"display_name": "Ada Lovelace", "visibility": "members"}
+    monkeypatch.setattr(images, "MAX_WAIT_SECONDS", 0.01)
+    with images._decoding:
+        response = as_ada.post("/profile/edit/", fields)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
+    assert "your old picture is still there" in response.content.decode()
+    assert list_media(settings) == before
+    assert as_ada.post("/profile/edit/", fields).status_code == 302
+    assert len(list_media(settings)) == 5
 
 
 def test_a_refused_file_is_read_out_beside_its_field(as_ada: Client) -> None:

@@ -23,7 +23,10 @@ POLICY = ROOT / "deploy" / "bucket-policy.json"
 
 
 class Line:
-    """A forwarder of TCP to the server: it counts what is sent, and can be cut or made to hang."""
+    """A forwarder of TCP to the server: it counts what is sent, and can be cut or made to hang.
+
+    Or torn: then the end of each answer is missing.
+    """
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -40,7 +43,7 @@ class Line:
                 self.open.append(near)
                 if self.state == "cut":
                     near.close()
-                elif self.state == "open":
+                elif self.state in ("open", "torn"):
                     far = socket.create_connection((S3.hostname, S3.port or 80))
                     self.open.append(far)
                     for ends in ((near, far, 1), (far, near, 0)):
@@ -50,11 +53,13 @@ class Line:
         with suppress(OSError), closing(source), closing(target):
             while data := source.recv(65536):
                 self.sent += count
+                if self.state == "torn" and not count:
+                    return target.sendall(data[:-100])
                 target.sendall(data)
 
     @contextmanager
     def being(self, state: str) -> Iterator[None]:
-        """Cut the line, or make it hang, until the block ends."""
+        """Cut the line, tear it, or make it hang, until the block ends."""
         self.state = state
         self._hang_up()
         try:

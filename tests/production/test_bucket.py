@@ -239,8 +239,9 @@ def test_while_the_bucket_is_down_nobody_is_shown_to_others_than_before(site: Si
     assert site.find_picture().startswith("/media/protected/")
 
 
-def test_while_the_bucket_is_down_it_is_said_where_there_is_no_form(site: Site) -> None:
-    with site.line.being("cut"):
+@pytest.mark.parametrize("state", ["cut", "torn"])
+def test_while_the_bucket_is_down_it_is_said_where_there_is_no_form(state: str, site: Site) -> None:
+    with site.line.being(state):
         response, body = site.ask("/accounts/export/", site.ada)
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
     assert "Our picture store does not answer" in body.decode()
