@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse, Unread
 from django.http.response import HttpResponseBase
 from django.middleware import locale
 from django.shortcuts import render
+from django.utils import translation
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 MEDIA_CHECK_SECONDS = 30
@@ -167,6 +168,8 @@ class LocaleMiddleware(locale.LocaleMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        if request.path_info.startswith(settings.MEDIA_URL):
-            return response
-        return super().process_response(request, response)
+        if not request.path_info.startswith(settings.MEDIA_URL):
+            response = super().process_response(request, response)
+        # The next visitor may be refused before this thread hears of their language.
+        translation.deactivate()
+        return response

@@ -57,6 +57,15 @@ def test_a_page_shows_a_picture_that_is_there(site: Site) -> None:
     assert body.startswith(b"RIFF")
 
 
+@pytest.mark.parametrize("charset", ["base64", "utf-7", "undefined", "UTF-8", "x"])
+def test_a_request_in_any_code_is_answered(charset: str, site: Site) -> None:
+    port, _, _ = site
+    content_type = f"text/plain; Charset = {charset}"
+    response, page = get(port, "/profiles/?q=%2B2AA-", Content_Type=content_type)
+    assert response.status == 200
+    assert "“+2AA-”" in page.decode()
+
+
 @pytest.mark.parametrize("path", ["/media/protected/{}", *TWISTED])
 def test_no_path_leads_a_stranger_to_a_protected_picture(path: str, site: Site) -> None:
     port, _, name = site
