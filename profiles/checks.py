@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def check_folders() -> Iterator[CheckMessage]:
         )
     if settings.AWS_STORAGE_BUCKET_NAME:
         return
-    existing = next(folder for folder in [media, *media.parents] if folder.exists())
+    existing = next(folder for folder in [media, *media.parents] if os.path.exists(folder))
     if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
         yield Error(
             "MEDIA_ROOT cannot be written by this user.",
@@ -167,9 +168,8 @@ def check_bucket() -> Iterator[CheckMessage]:
 
 
 def check_proxies() -> Iterator[CheckMessage]:
-    loopback = {"127.0.0.1", "::1", "localhost"}
-    trusted = set(settings.FORWARDED_ALLOW_IPS)
-    if settings.HTTPS and settings.HOST not in loopback and trusted <= loopback:
+    trusted = settings.FORWARDED_ALLOW_IPS
+    if settings.HTTPS and not is_loopback(settings.HOST) and all(map(is_loopback, trusted)):
         yield Warning(
             "No proxy beyond this machine or container is believed when it says HTTPS.",
             hint="Every page would redirect to itself. Set FORWARDED_ALLOW_IPS to the proxy's "
@@ -178,7 +178,7 @@ def check_proxies() -> Iterator[CheckMessage]:
         )
     if settings.TRUSTED_PROXIES:
         return
-    if "*" in trusted:
+    if any(host == "*" or host.endswith("/0") for host in trusted):
         yield Warning(
             "Everybody's X-Forwarded-Proto is believed, though no proxy stands in front.",
             hint="Set DJANGO_TRUSTED_PROXIES to the number of proxies, or FORWARDED_ALLOW_IPS to "
@@ -192,6 +192,14 @@ def check_proxies() -> Iterator[CheckMessage]:
             "number of proxies in front.",
             id="profiles.W008",
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address, a network or a name is within this machine or container."""
+    try:
+        return ip_network(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_origins() -> Iterator[CheckMessage]:

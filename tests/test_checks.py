@@ -1,6 +1,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -30,6 +31,26 @@ def test_static_below_media_is_an_error(settings: LazySettings) -> None:
 
 def test_a_media_folder_that_cannot_be_made_is_an_error(settings: LazySettings) -> None:
     settings.MEDIA_ROOT = Path("/dev/null/media")
+    assert "profiles.E002" in ids()
+
+
+def test_a_media_folder_in_one_that_may_not_be_entered_is_an_error(
+    settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat, access = os.stat, os.access
+    settings.MEDIA_ROOT = tmp_path / "locked" / "media"
+    (tmp_path / "locked").mkdir()
+
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if "locked/" in str(path):
+            raise PermissionError(path)
+        return stat(path, *args, **kwargs)
+
+    # As it is for another user: root, who may run this, enters all of them.
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "locked" not in str(path) and access(path, mode)
+    )
     assert "profiles.E002" in ids()
 
 
@@ -168,6 +189,9 @@ LOOPBACK = ["127.0.0.1", "::1"]
         (True, "0.0.0.0", LOOPBACK, 1, {"profiles.W006"}),
         (True, "0.0.0.0", ["*"], 0, {"profiles.W007"}),
         (False, "0.0.0.0", ["*"], 0, {"profiles.W007"}),
+        (True, "0.0.0.0", ["127.0.0.0/8"], 1, {"profiles.W006"}),
+        (True, "0.0.0.0", ["172.16.0.0/12"], 1, set()),
+        (True, "0.0.0.0", ["0.0.0.0/0"], 0, {"profiles.W007"}),
         (True, "127.0.0.1", LOOPBACK, 0, {"profiles.W008"}),
     ],
 )
