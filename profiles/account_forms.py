@@ -29,14 +29,22 @@ def send_confirmation(request: HttpRequest, user: User, email: str) -> None:
 
     The page is the same in both cases, so that it does not tell who is a member.
     """
-    owner = User.objects.filter(email__iexact=email).exclude(pk=user.pk).first()
+    owner = User.with_email(email).exclude(pk=user.pk).first()
     # With the address that it replaces: once another link was followed, this one is void.
     data = {"user": user.pk, "email": email, "was": user.email}
     token = signing.dumps(data, salt=CONFIRM_SALT)
     link = reverse("login") if owner else reverse("confirm", kwargs={"token": token})
-    context = {"user": owner or user, "link": request.build_absolute_uri(link)}
-    name = "known_address" if owner else "confirm"
-    subject = _("You have an account already") if owner else _("Confirm your address")
+    send(
+        "known_address" if owner else "confirm",
+        _("You have an account already") if owner else _("Confirm your address"),
+        email,
+        user=owner or user,
+        link=request.build_absolute_uri(link),
+    )
+
+
+def send(name: str, subject: str, email: str, **context: Any) -> None:
+    """Send the mail of a template, or note in the log that it could not be sent."""
     message = render_to_string(f"registration/{name}_email.txt", context)
     try:
         send_mail(f"Likeness: {subject}", message, None, [email])
@@ -45,18 +53,23 @@ def send_confirmation(request: HttpRequest, user: User, email: str) -> None:
 
 
 def confirm_address(token: str) -> User:
-    """Make the address of a mailed link its user's; raise `ValidationError` in their words."""
+    """Make the address of a mailed link its user's, and tell the one that it replaces.
+
+    Raises `ValidationError` in the user's words.
+    """
     data = read_token(token)
     try:
         addresses = [data["was"], data["email"]]
         user = User.objects.get(pk=data["user"], email__in=addresses, is_active=True)
-        user.email = data["email"]
+        old, user.email = user.email, data["email"]
         user.save(update_fields=["email"])
     except User.DoesNotExist as error:
         message = _("The account is gone, or has another address by now.")
         raise ValidationError(message) from error
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
+    if old not in ("", user.email):
+        send("changed_address", _("Your address was changed"), old, user=user)
     return user
 
 
@@ -72,19 +85,38 @@ def read_token(token: str) -> dict[str, str]:
 class MailingForm(ThrottledForm):
     """Asks for an address that a mail then goes to."""
 
-    def may_be_mailed(self) -> bool:
-        """Count a mail to the address, whoever asks for it."""
-        return self.throttle("recipient", self.cleaned_data["email"].lower())
-
-
-class SignupForm(MailingForm, UserCreationForm):
-    """Makes an account whose address is still to be confirmed."""
-
     email = forms.EmailField(
         label=gettext_lazy("E-mail"),
         max_length=254,
         widget=forms.EmailInput({"autocomplete": "email"}),
     )
+
+    def may_be_mailed(self) -> bool:
+        """Count a mail to the address, whoever asks for it."""
+        return self.throttle("recipient", self.cleaned_data["email"].lower())
+
+
+class PasswordForm(forms.Form):
+    """Asks for the password again: a browser that was left signed in may not take an account."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        self.user = user
+        super().__init__(*args, **kwargs)
+
+    def clean_password(self) -> str:
+        if not self.user.check_password(self.cleaned_data["password"]):
+            raise ValidationError(_("This is not your password. Nothing has changed."))
+        return self.cleaned_data["password"]
+
+
+class SignupForm(MailingForm, UserCreationForm):
+    """Makes an account whose address is still to be confirmed."""
 
     class Meta:
         model = User
@@ -108,17 +140,13 @@ class SignupForm(MailingForm, UserCreationForm):
             return None
 
 
-class EmailForm(MailingForm, forms.Form):
+class EmailForm(MailingForm, PasswordForm):
     """Asks for an address to send a link to."""
 
-    email = forms.EmailField(
-        label=gettext_lazy("E-mail"),
-        max_length=254,
-        widget=forms.EmailInput({"autocomplete": "email"}),
-    )
+    field_order = ["email", "password"]
 
 
-class ResetForm(MailingForm, PasswordResetForm):
+class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both have an address.
     """Asks for the address of an account whose password is forgotten.
 
     A mail goes to whatever address was typed, so that neither page nor time tells who is a member.
@@ -126,23 +154,5 @@ class ResetForm(MailingForm, PasswordResetForm):
 
     def get_users(self, email: str) -> list[User]:
         """Return the account of an address, or else a stand-in, for which the same is done."""
-        return list(super().get_users(email)) or [User(email=email)]
-
-
-class DeleteForm(forms.Form):
-    """Asks for the password of an account that is to be deleted."""
-
-    password = forms.CharField(
-        label=gettext_lazy("Password"),
-        strip=False,
-        widget=forms.PasswordInput({"autocomplete": "current-password"}),
-    )
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        self.user = user
-        super().__init__(*args, **kwargs)
-
-    def clean_password(self) -> str:
-        if not self.user.check_password(self.cleaned_data["password"]):
-            raise ValidationError(_("This is not your password. Nothing has been deleted."))
-        return self.cleaned_data["password"]
+        users = User.with_email(email).filter(is_active=True)
+        return [user for user in users if user.has_usable_password()] or [User(email=email)]

@@ -10,7 +10,7 @@ from .throttles import limit_sign_ins
 urlpatterns = [
     path("signup/", account_views.signup, name="signup"),
     path("confirm/<str:token>/", account_views.confirm, name="confirm"),
-    path("email/", account_views.change_email, name="account-email"),
+    path("email/", limit_sign_ins(account_views.change_email), name="account-email"),
     path("delete/", limit_sign_ins(account_views.delete), name="account-delete"),
     path("export/", account_views.export, name="account-export"),
     path(

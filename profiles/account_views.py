@@ -20,18 +20,18 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from .account_forms import (
-    DeleteForm,
     EmailForm,
+    PasswordForm,
     ResetForm,
     SignupForm,
     confirm_address,
     read_token,
     send_confirmation,
 )
+from .answers import show
 from .clients import client_network
 from .fields import read_files
 from .models import MemberRequest, Profile, User
-from .throttles import show
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -72,13 +72,14 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "registration/confirm.html", context)
 
 
+@sensitive_post_parameters("password")
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_email(request: MemberRequest) -> HttpResponse:
     """Send a link to a new address, or once more to one that was not confirmed."""
     if not settings.HAS_MAIL:
         raise Http404
-    form = EmailForm(request.POST if request.method == "POST" else None)
+    form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     form.throttle("mail", request.user.pk)
     if form.is_valid() and form.may_be_mailed():
         send_confirmation(request, request.user, form.cleaned_data["email"])
@@ -93,7 +94,7 @@ def change_email(request: MemberRequest) -> HttpResponse:
 def delete(request: MemberRequest) -> HttpResponse:
     """Ask whether to erase an account and everything with it, and do it."""
     user = request.user
-    form = DeleteForm(request.POST if request.method == "POST" else None, user=user)
+    form = PasswordForm(request.POST if request.method == "POST" else None, user=user)
     if form.is_valid():
         with transaction.atomic():
             # Under the lock of the row, so that no upload comes between it and its files.
@@ -102,8 +103,7 @@ def delete(request: MemberRequest) -> HttpResponse:
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
         return redirect("home")
-    status = 400 if form.errors else 200
-    return render(request, "registration/delete.html", {"form": form}, status=status)
+    return show(request, "registration/delete.html", form)
 
 
 @login_required

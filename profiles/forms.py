@@ -9,16 +9,13 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from .fields import KEEP, make_avatar
 from .images import SIZES, Avatar, Crop
 from .models import Profile
 from .throttles import ThrottledForm
 from .timings import Timings
-
-# HTTP's words for what went wrong with an upload; 400 for all the rest.
-STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "throttled": 429}
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +33,6 @@ def tell_outage(form: forms.BaseForm) -> Iterator[None]:
         )
         field = "avatar" if "avatar" in form.fields else None
         form.add_error(field, ValidationError(message, code="storage"))
-
-
-def get_status(form: forms.BaseForm) -> int:
-    """Return the HTTP status of the answer that shows a form."""
-    codes = [error.code for errors in form.errors.as_data().values() for error in errors]
-    return STATUS_CODES.get(codes[0] or "", 400) if len(codes) == 1 else 400 if codes else 200
 
 
 class LinesInput(forms.Textarea):
@@ -87,7 +78,7 @@ class WelcomeForm(forms.ModelForm):
         fields = ["display_name", "visibility"]
 
 
-class AvatarForm(ThrottledForm, forms.Form):
+class AvatarForm(ThrottledForm):
     """A picture and which part of it to keep; or, without a picture, its description alone."""
 
     avatar = forms.FileField(
@@ -121,6 +112,11 @@ class AvatarForm(ThrottledForm, forms.Form):
             "What would a friend notice? Leave out your name."
         ),
     )
+    too_often = ngettext_lazy(
+        "You can change your picture again in %(minutes)d minute. Nothing has changed so far.",
+        "You can change your picture again in %(minutes)d minutes. Nothing has changed so far.",
+        "minutes",
+    )
 
     def __init__(self, *args: Any, profile: Profile, timings: Timings, **kwargs: Any) -> None:
         self.profile = profile
@@ -149,13 +145,6 @@ class AvatarForm(ThrottledForm, forms.Form):
         elif not content and not self.profile.avatar and not self.errors:
             self.add_error("avatar", _("Choose a picture first."))
         return cleaned
-
-    def say_when(self, minutes: int) -> str:
-        return ngettext(
-            "You can change your picture again in %(minutes)d minute. Nothing has changed so far.",
-            "You can change your picture again in %(minutes)d minutes. Nothing has changed so far.",
-            minutes,
-        ) % {"minutes": minutes}
 
     def save(self) -> dict[str, Any] | None:
         """Put up the picture; return what to tell of it, or None where there was no new one."""

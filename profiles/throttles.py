@@ -18,12 +18,18 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from .clients import client_network
 from .models import Attempts
 
 PERIOD = timedelta(hours=1)
+# In minutes: nobody's time zone is known.
+TOO_OFTEN = ngettext_lazy(
+    "That was too often within a short time. You can try again in %(minutes)d minute.",
+    "That was too often within a short time. You can try again in %(minutes)d minutes.",
+    "minutes",
+)
 
 
 def attempt(name: str, who: object) -> int:
@@ -50,10 +56,11 @@ def count_seconds(end: datetime | None) -> int:
     return max(ceil((end - timezone.now()).total_seconds()), 1) if end else 1
 
 
-class ThrottledForm(forms.BaseForm):
+class ThrottledForm(forms.Form):
     """A form that may be sent so often only: beyond that it keeps what was typed, unread."""
 
     wait = 0
+    too_often = TOO_OFTEN
 
     def throttle(self, name: str, who: object) -> bool:
         """Count that the form was sent; return whether that may be, and say so in it if not."""
@@ -67,35 +74,13 @@ class ThrottledForm(forms.BaseForm):
             return super().full_clean()
         self._errors = ErrorDict(renderer=self.renderer)  # type: ignore[assignment]  # As Django.
         self.cleaned_data = {}
-        message = self.say_when(ceil(self.wait / 60))
+        message = self.too_often % {"minutes": ceil(self.wait / 60)}
         return self.add_error(None, ValidationError(message, code="throttled"))
-
-    def say_when(self, minutes: int) -> str:
-        """Return when the form may be sent again: in minutes, as nobody's time zone is known."""
-        return say_when(minutes)
-
-
-def say_when(minutes: int) -> str:
-    """Return the sentence for whoever tried too often."""
-    return ngettext(
-        "That was too often within a short time. You can try again in %(minutes)d minute.",
-        "That was too often within a short time. You can try again in %(minutes)d minutes.",
-        minutes,
-    ) % {"minutes": minutes}
-
-
-def show(request: HttpRequest, template: str, form: ThrottledForm) -> HttpResponse:
-    """Answer with the page of a form, and with when to come back where it was sent too often."""
-    status = 429 if form.wait else 400 if form.errors else 200
-    response = render(request, template, {"form": form}, status=status)
-    if form.wait:
-        response["Retry-After"] = str(form.wait)
-    return response
 
 
 def refuse(request: HttpRequest, wait: int) -> HttpResponse:
     """Answer with a page that says when to come back, `wait` seconds from now."""
-    context = {"sentence": say_when(ceil(wait / 60))}
+    context = {"sentence": TOO_OFTEN % {"minutes": ceil(wait / 60)}}
     response = render(request, "429.html", context, status=429)
     response["Retry-After"] = str(wait)
     return response

@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .forms import AvatarForm, ProfileForm, WelcomeForm, get_status, tell_outage
+from .answers import show, tell
+from .forms import AvatarForm, ProfileForm, WelcomeForm, tell_outage
 from .models import MemberRequest, Profile
 from .search import paginate, search
 from .uploads import find_timings
@@ -75,9 +76,8 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
                 return redirect(reverse("profiles:avatar") + "?welcome")
             messages.success(request, _("Saved."))
             return redirect(request.user.profile)
-    context = {"form": form, "profile": request.user.profile, "welcome": welcome}
-    context["has_mail"] = settings.HAS_MAIL
-    return render(request, "profiles/edit.html", context, status=get_status(form))
+    context = {"profile": request.user.profile, "welcome": welcome, "has_mail": settings.HAS_MAIL}
+    return show(request, "profiles/edit.html", form, **context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -112,13 +112,9 @@ def edit_avatar(request: MemberRequest) -> HttpResponse:
 def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     """Show the form, or say what is wrong with what was sent."""
     if form.is_bound and wants_json(request):
-        response: HttpResponse = JsonResponse({"errors": form.errors}, status=get_status(form))
-    else:
-        context = {"form": form, "profile": form.profile, "welcome": "welcome" in request.GET}
-        response = render(request, "profiles/avatar.html", context, status=get_status(form))
-    if response.status_code in (429, 503):
-        response["Retry-After"] = str(form.wait or 60)
-    return response
+        return tell(JsonResponse({"errors": form.errors}), form)
+    context = {"profile": form.profile, "welcome": "welcome" in request.GET}
+    return show(request, "profiles/avatar.html", form, **context)
 
 
 def wants_json(request: HttpRequest) -> bool:

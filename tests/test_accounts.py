@@ -139,6 +139,24 @@ def test_a_known_address_gets_another_mail(client: Client, ada: User) -> None:
     assert "mary" not in mail.outbox[0].body
 
 
+@pytest.mark.parametrize("email", ["victım@github.example", "victim@gıthub.example"])
+def test_an_address_that_looks_alike_is_another(email: str, client: Client, ada: User) -> None:
+    User.objects.filter(pk=ada.pk).update(email="victim@github.example")
+    page = client.post("/accounts/signup/", JOINING | {"email": email}, follow=True)
+    assert page.status_code in (200, 400)  # The first is no address at all.
+    client.post("/accounts/password_reset/", {"email": email})
+    assert "ada" not in "".join(str(message.body) for message in mail.outbox)
+
+
+def test_the_time_of_joining_does_not_tell_who_is_a_member(db: None) -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # Else it reads all of so small a table.
+            cursor.execute("SET enable_seqscan = off")
+        assert "email_is_unique" in User.with_email("ada@example.org").explain()
+        if connection.vendor == "postgresql":
+            cursor.execute("RESET enable_seqscan")
+
+
 def test_an_account_with_a_known_address_stays_without_one(client: Client, ada: User) -> None:
     join(client, email="ada@example.org")
     assert emails() == {"ada": "ada@example.org"}
@@ -276,16 +294,48 @@ def test_the_link_of_a_deleted_account_is_refused(client: Client) -> None:
     assert "The account is gone" in response.content.decode()
 
 
+def ask_for_address(client: Client, email: str, password: str = "pass phrase") -> Any:
+    """Send the form for a new address."""
+    return client.post("/accounts/email/", {"email": email, "password": password})
+
+
 def test_a_new_address_counts_once_its_link_is_followed(as_ada: Client) -> None:
-    page = as_ada.post("/accounts/email/", {"email": "new@example.org"}, follow=True)
-    assert "Follow the link in the mail that we sent to " in page.content.decode()
+    ask_for_address(as_ada, "new@example.org")
+    page = read(as_ada, "/profile/edit/")
+    assert "Follow the link in the mail that we sent to new@example.org." in page
     assert emails() == {"ada": "ada@example.org"}
     as_ada.post(find_link())
     assert emails() == {"ada": "new@example.org"}
 
 
+def test_the_old_address_is_told_of_the_new_one(as_ada: Client) -> None:
+    ask_for_address(as_ada, "new@example.org")
+    link = find_link()
+    for _ in range(2):
+        as_ada.post(link)
+    [_, notice] = mail.outbox
+    assert (notice.to, notice.subject) == (
+        ["ada@example.org"],
+        "Likeness: Your address was changed",
+    )
+    assert "Hello ada," in notice.body
+    assert "new@example.org" not in notice.body
+
+
+@pytest.mark.parametrize("password", ["", "Pass phrase"])
+def test_whoever_found_a_browser_signed_in_does_not_take_the_account(
+    password: str, as_ada: Client
+) -> None:
+    response = ask_for_address(as_ada, "thief@example.org", password)
+    assert response.status_code == 400
+    page = response.content.decode()
+    assert 'id="id_password_error"' in page
+    assert 'value="thief@example.org"' in page
+    assert mail.outbox == []
+
+
 def test_somebody_elses_address_is_not_given_away(as_ada: Client, grace: User) -> None:
-    response = as_ada.post("/accounts/email/", {"email": "Grace@example.org"})
+    response = ask_for_address(as_ada, "Grace@example.org")
     assert response.headers["Location"] == "/profile/edit/"
     assert "Hello grace," in mail.outbox[0].body
     assert find_link() == "/accounts/login/"
@@ -293,7 +343,7 @@ def test_somebody_elses_address_is_not_given_away(as_ada: Client, grace: User) -
 
 @pytest.mark.parametrize("email", ["", "new", "m" * 250 + "@x.org", "a\0b@x.org"])
 def test_a_wrong_new_address_is_refused(email: str, as_ada: Client) -> None:
-    response = as_ada.post("/accounts/email/", {"email": email})
+    response = ask_for_address(as_ada, email)
     assert response.status_code == 400
     assert 'id="id_email_error"' in response.content.decode()
     assert mail.outbox == []
@@ -456,7 +506,7 @@ def test_joining_works_while_the_mail_server_is_down(client: Client) -> None:
 @pytest.mark.usefixtures("no_mail_server")
 def test_a_mail_server_that_is_down_breaks_no_page(as_ada: Client) -> None:
     answers = [
-        as_ada.post("/accounts/email/", {"email": "new@example.org"}),
+        ask_for_address(as_ada, "new@example.org"),
         Client().post("/accounts/password_reset/", {"email": "ada@example.org"}),
     ]
     assert [answer.status_code for answer in answers] == [302, 302]
@@ -572,9 +622,9 @@ def test_no_two_accounts_differ_by_case_alone(names: list[str], client: Client) 
 
 def test_an_earlier_link_does_not_take_the_address_back(as_ada: Client) -> None:
     for name in ("old", "new"):
-        as_ada.post("/accounts/email/", {"email": f"{name}@example.org"})
-    assert as_ada.post(find_link(-1)).status_code == 302
-    assert as_ada.post(find_link(-2)).status_code == 400
+        ask_for_address(as_ada, f"{name}@example.org")
+    assert as_ada.post(find_link(1)).status_code == 302
+    assert as_ada.post(find_link(0)).status_code == 400
     assert User.objects.get(username="ada").email == "new@example.org"
 
 

@@ -187,7 +187,8 @@ def test_many_resets_from_one_address_are_stopped(email: str, ada: User) -> None
 
 def test_many_new_addresses_of_one_member_are_stopped(as_ada: Client) -> None:
     def change(email: str) -> Any:
-        return as_ada.post("/accounts/email/", {"email": email})
+        fields = {"email": email, "password": "pass phrase"}
+        return as_ada.post("/accounts/email/", fields)
 
     assert [change(f"ada-{n}@example.org").status_code for n in range(2)] == [302, 302]
     assert_says_when(change("ada-3@example.org"), "You can try again in")
@@ -290,7 +291,9 @@ def test_many_names_from_one_address_are_stopped(admin: str, ada: User) -> None:
     assert knock("ada", "pass phrase", "192.0.2.2").status_code == 302
 
 
-@pytest.mark.parametrize("path", ["/accounts/delete/", "/accounts/password_change/"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/delete/", "/accounts/password_change/", "/accounts/email/"]
+)
 def test_whoever_found_a_browser_signed_in_guesses_no_password(
     path: str, as_ada: Client, settings: LazySettings
 ) -> None:

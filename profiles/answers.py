@@ -1,0 +1,25 @@
+"""How a form is answered: with its page, and in HTTP's words for what is wrong."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+# 400 for all the rest.
+STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "throttled": 429}
+
+
+def show(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
+    """Answer with the page of a form."""
+    return tell(render(request, template, {"form": form, **context}), form)
+
+
+def tell(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
+    """Give an answer the status of its form, and of what passes, when to come back."""
+    codes = [error.code for errors in form.errors.as_data().values() for error in errors]
+    if codes:
+        response.status_code = STATUS_CODES.get(codes[0] or "", 400) if len(codes) == 1 else 400
+    if response.status_code in (429, 503):
+        response["Retry-After"] = str(getattr(form, "wait", 0) or 60)
+    return response
