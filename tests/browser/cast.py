@@ -50,6 +50,8 @@ def add_here() -> None:
     # Here: models can be imported only where Django is set up, as it is in manage.py.
     from django.contrib.auth import get_user_model
 
+    from profiles.throttles import TOO_OFTEN
+
     from ..conftest import make_person, sign_in
 
     sessions: dict[str, str] = {}
@@ -65,7 +67,8 @@ def add_here() -> None:
             user.profile.save()
         sessions[name] = sign_in(user).cookies[settings.SESSION_COOKIE_NAME].value
     broken: dict[str, str] = {
-        name: str(render_to_string(name)) for name in ("403.html", "500.html")
+        name: str(render_to_string(name, {"sentence": TOO_OFTEN % {"minutes": 60}}))
+        for name in ("403.html", "429.html", "500.html", "503.html")
     }
     cast = Cast(settings.SESSION_COOKIE_NAME, sessions, broken)
     print(json.dumps(asdict(cast)))

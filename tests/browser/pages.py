@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.core import signing
 from playwright.sync_api import FilePayload, Page
 
-from ..pictures import draw_jpeg, make_exif
+from ..pictures import draw_jpeg, make_exif, make_heic
 from .cast import Cast
 
 
@@ -22,6 +22,8 @@ class State:
     member: str = ""
     act: Callable[[Page, Cast], None] = stay
     language: str = ""  # Else the browser's.
+    script: str = ""  # What makes this browser another.
+    is_plain: bool = False  # Whether the editor's script does not come.
 
     def open(self, page: Page, base_url: str, cast: Cast) -> None:
         """Go there, and do what leads to the state."""
@@ -32,6 +34,10 @@ class State:
         if self.member:
             session = cast.sessions[self.member]
             page.context.add_cookies([{"name": cast.cookie, "value": session, "url": base_url}])
+        if self.script:
+            page.add_init_script(self.script)
+        if self.is_plain:
+            page.route("**/editor.*.js", lambda route: route.abort())
         page.goto(base_url + self.path)
         self.act(page, cast)
 
@@ -70,22 +76,60 @@ def send_old(page: Page, cast: Cast) -> None:
 
 def upload(data: bytes) -> Callable[[Page, Cast], None]:
     """Return a step that sends a file as a picture, by the form that needs no script."""
-    photo: FilePayload = {"name": "IMG_0001.JPG", "mimeType": "image/jpeg", "buffer": data}
 
     def act(page: Page, cast: Cast) -> None:
-        form = page.locator("main form").first
-        form.locator("[name=avatar]").set_input_files(photo)
+        choose(page, data)
         with page.expect_navigation():
-            form.evaluate("form => form.submit()")
+            page.locator("main form").first.evaluate("form => form.submit()")
+        page.get_by_role("heading", level=1).wait_for()
 
     return act
 
 
+def choose(page: Page, data: bytes) -> None:
+    """Choose a file as a picture."""
+    photo: FilePayload = {"name": "IMG_0001.JPG", "mimeType": "image/jpeg", "buffer": data}
+    page.locator("main [name=avatar]").set_input_files(photo)
+
+
 def frame(page: Page, cast: Cast) -> None:
     """Choose a photo, and stop where it can be moved under its frame."""
-    photo: FilePayload = {"name": "IMG_0001.JPG", "mimeType": "image/jpeg", "buffer": draw_jpeg()}
-    page.locator("main [name=avatar]").set_input_files(photo)
+    choose(page, draw_jpeg(exif=make_exif()))
     page.get_by_role("application").wait_for()
+
+
+def keep(page: Page, cast: Cast) -> None:
+    """Choose a photo that only the server can cut."""
+    choose(page, make_heic())
+    page.get_by_role("radio").first.wait_for()
+
+
+def be_refused(page: Page, cast: Cast) -> None:
+    """Choose what is no picture."""
+    choose(page, b"%PDF-1.7 and so on")
+    page.locator("#trouble").wait_for()
+
+
+def wait_for_answer(page: Page, cast: Cast) -> None:
+    """Save a picture, and wait for an answer that does not come."""
+    frame(page, cast)
+    page.route("**/profile/avatar/", lambda route: None)
+    page.locator("#save").click()
+    page.locator("#sending").wait_for()
+
+
+def save(page: Page, cast: Cast) -> None:
+    """Put up a picture, and stop at what the editor says of it."""
+    frame(page, cast)
+    page.locator("#save").click()
+    page.locator("#receipt-title").wait_for()
+
+
+def describe(page: Page, cast: Cast) -> None:
+    """Put up a picture, and stop where it can be described."""
+    save(page, cast)
+    page.locator("#describe").click()
+    page.locator("#id_description").wait_for()
 
 
 def look_inside(page: Page, cast: Cast) -> None:
@@ -111,6 +155,7 @@ def show(template: str) -> Callable[[Page, Cast], None]:
     return act
 
 
+CANNOT_CUT = "HTMLCanvasElement.prototype.toBlob = (done) => done(null);"
 TOKEN = signing.dumps({"user": 1, "email": "a@example.org", "was": ""}, salt="profiles.confirm")
 PAGES = {
     "home": State("/"),
@@ -139,15 +184,21 @@ PAGES = {
     "form-too-old": State("/accounts/login/", act=send_old),
     "forbidden": State("/", act=show("403.html")),
     "broken": State("/", act=show("500.html")),
+    "too-often": State("/", act=show("429.html")),
+    "outage": State("/", act=show("503.html")),
     "home-member": State("/", "ada"),
     "own": State("/profile/", "ada"),
     "own-bare": State("/profile/", "bare"),
     "own-long": State("/profile/", "long"),
     "own-saved": State("/profile/edit/", "ada", send),
-    "receipt": State("/profile/avatar/", "sent", upload(draw_jpeg(exif=make_exif()))),
+    "receipt": State(
+        "/profile/avatar/", "sent", upload(draw_jpeg(exif=make_exif())), is_plain=True
+    ),
     "picture": State("/profile/avatar/", "ada"),
     "picture-bare": State("/profile/avatar/?welcome", "bare"),
-    "picture-refused": State("/profile/avatar/", "ada", upload(b"%PDF-1.7 and so on")),
+    "picture-plain-refused": State(
+        "/profile/avatar/", "ada", upload(b"%PDF-1.7 and so on"), is_plain=True
+    ),
     "picture-remove": State("/profile/avatar/delete/", "ada"),
     "edit": State("/profile/edit/", "ada"),
     "edit-long": State("/profile/edit/", "long"),
@@ -163,6 +214,12 @@ PAGES = {
     "preferences": State("/preferences/"),
     "xray": State("/profiles/", act=look_inside),
     "picture-framed": State("/profile/avatar/", "ada", frame),
+    "picture-whole": State("/profile/avatar/", "ada", frame, script=CANNOT_CUT),
+    "picture-keep": State("/profile/avatar/", "ada", keep),
+    "picture-refused": State("/profile/avatar/", "ada", be_refused),
+    "picture-sending": State("/profile/avatar/", "ada", wait_for_answer),
+    "picture-done": State("/profile/avatar/", "sent", save),
+    "picture-describe": State("/profile/avatar/", "sent", describe),
     "removal-dialog": State("/profile/", "ada", ask_to_remove),
     "home-arabic": State("/", language="ar"),
     "list-arabic": State("/profiles/?q=dvorak", language="ar"),
