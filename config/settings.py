@@ -214,7 +214,8 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "style-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "img-src": [SELF, "blob:", *([STATIC_HOST] if STATIC_HOST else []), *MEDIA_ORIGINS],
-        "connect-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
+        # The X-ray asks for the headers of each file that a page shows.
+        "connect-src": [SELF, *([STATIC_HOST] if STATIC_HOST else []), *MEDIA_ORIGINS],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

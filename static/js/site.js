@@ -12,10 +12,15 @@ function remember(isOn) {
 
 async function turn(isOn, byHand) {
   remember(isOn); // At once: the page may be left while the module comes.
-  const { open, close } = await import(button.dataset.module);
+  let module;
+  try {
+    module = await import(button.dataset.module);
+  } catch {
+    return remember(false); // It did not come: the next page does without.
+  }
   button.setAttribute("aria-pressed", isOn);
-  if (isOn) open({ takeFocus: byHand, onClose: () => turn(false) });
-  else close(button);
+  if (isOn) module.open({ takeFocus: byHand, onClose: () => turn(false) });
+  else module.close(button);
 }
 
 button.addEventListener("click", () => turn(button.getAttribute("aria-pressed") !== "true", true));

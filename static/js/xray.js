@@ -62,8 +62,9 @@ function makeRow(panel, entry, kind) {
   const row = panel.querySelector("template").content.firstElementChild.cloneNode(true);
   const [kindCell, , sizeCell, ruleCell] = row.cells;
   const url = new URL(entry.name);
-  const { encodedBodySize: sent, decodedBodySize: whole } = entry;
-  const isSilent = !sent && url.origin !== location.origin;
+  const { encodedBodySize: sent, decodedBodySize: whole, transferSize } = entry;
+  // Another server that keeps it to itself, or one that ours led on to; a 304 has headers at least.
+  const isSilent = !whole && !transferSize;
   const sizes = { sent: kilobytes(sent), whole: kilobytes(whole) };
   const mark = document.createElement("b");
   mark.dataset.xray = kind;
@@ -107,7 +108,8 @@ export function open({ takeFocus, onClose }) {
   const list = new PerformanceObserver((entries) => {
     for (const entry of entries.getEntries()) {
       const kind = findKind(entry.name);
-      if (!kind || seen.has(entry.name)) continue;
+      // What a script asks for, such as headers, is no file of the page.
+      if (!kind || seen.has(entry.name) || entry.initiatorType === "fetch") continue;
       seen.set(entry.name, { kind, size: entry.encodedBodySize });
       panel.querySelector(`tbody[data-kind=${kind}]`).append(makeRow(panel, entry, kind));
     }

@@ -166,6 +166,25 @@ def test_a_file_that_was_not_sent_again_has_no_size(browser: Browser, site: str)
     page.close()
 
 
+def test_what_a_script_asks_for_is_no_file_of_the_page(browser: Browser, site: str) -> None:
+    page = browser.new_page(base_url=site)
+    page.goto("/how-it-works/")
+    expect(page.locator(".headers").last).to_contain_text("Content-Type: image/webp")
+    switch_on(page)
+    rows = page.locator("aside tbody[data-kind=media] tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("-64.webp")
+    page.close()
+
+
+def test_a_module_that_does_not_come_is_not_remembered(page: Page) -> None:
+    page.route("**/xray.*.js", lambda route: route.fulfill(status=503))
+    page.goto("/")
+    page.get_by_role("button", name="X-ray").click()
+    page.wait_for_function("sessionStorage.getItem('xray') === 'off'")
+    expect(page.get_by_role("button", name="X-ray")).to_have_attribute("aria-pressed", "false")
+
+
 def test_it_is_worked_by_keyboard_and_esc_gives_the_focus_back(page: Page) -> None:
     page.goto("/profiles/demo-00010/")
     button = page.get_by_role("button", name="X-ray")
