@@ -19,6 +19,10 @@ from .timings import Timings
 
 logger = logging.getLogger(__name__)
 
+# From left to right or the other way, as its text does; while there is none, as the page does:
+# that `:placeholder-shown` tells, which needs a placeholder.
+EITHER_WAY = {"dir": "auto", "placeholder": " "}
+
 
 @contextmanager
 def tell_outage(form: forms.BaseForm) -> Iterator[None]:
@@ -57,9 +61,9 @@ class ProfileForm(forms.ModelForm):
         model = Profile
         fields = ["display_name", "location", "website", "bio", "visibility"]
         widgets = {
-            "display_name": forms.TextInput({"autocomplete": "name", "dir": "auto"}),
-            "location": forms.TextInput({"autocomplete": "address-level2", "dir": "auto"}),
-            "bio": LinesInput({"rows": 5, "dir": "auto"}),
+            "display_name": forms.TextInput({"autocomplete": "name", **EITHER_WAY}),
+            "location": forms.TextInput({"autocomplete": "address-level2", **EITHER_WAY}),
+            "bio": LinesInput({"rows": 5, **EITHER_WAY}),
             "visibility": forms.RadioSelect,
         }
         help_texts = {
@@ -106,7 +110,7 @@ class AvatarForm(ThrottledForm):
         label=_("Description"),
         required=False,
         max_length=250,
-        widget=forms.TextInput({"dir": "auto"}),
+        widget=forms.TextInput(EITHER_WAY),
         help_text=_(
             "Read aloud on your profile to people who cannot see it. "
             "What would a friend notice? Leave out your name."

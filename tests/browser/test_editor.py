@@ -241,6 +241,94 @@ def test_what_is_pasted_into_a_text_stays_there(desk: Page, photo: Path) -> None
     expect(zoom).to_have_value(moved)
 
 
+def test_the_last_of_two_photos_is_framed(desk: Page, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "wide.jpg").write_bytes(draw_jpeg(800, 400))
+    # The first takes longer to open.
+    desk.evaluate(
+        """() => {
+            const decode = HTMLImageElement.prototype.decode;
+            let number = 0;
+            HTMLImageElement.prototype.decode = async function () {
+                if (!number++) await new Promise((resolve) => setTimeout(resolve, 1000));
+                return decode.call(this);
+            };
+        }"""
+    )
+    drop(desk, photo, "footer")
+    drop(desk, tmp_path / "wide.jpg", "footer")
+    expect(get_stage(desk)).to_be_focused()
+    desk.wait_for_timeout(1200)
+    assert desk.locator("#window img").evaluate("image => image.naturalWidth") == 800
+
+
+def test_what_was_refused_is_forgotten_with_the_next_photo(
+    browser: Browser, site: str, hopper: Any, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cv.jpg").write_bytes(b"%PDF-1.7 and so on")
+    with sit_down(browser, site, hopper) as page:
+        page.route("**/editor.*.js", lambda route: route.fulfill(status=503))
+        page.reload()
+        page.locator("#id_avatar").set_input_files(tmp_path / "cv.jpg")
+        page.unroute("**/editor.*.js")
+        page.locator("#editor").evaluate("form => form.submit()")
+        trouble = page.locator("#trouble")
+        expect(trouble).to_be_focused()
+        expect(trouble).to_contain_text("This file is not a picture we can read.")
+        expect(page.locator("#id_avatar_error")).to_have_count(0)
+        frame(page, photo)
+        expect(trouble).to_be_hidden()
+
+
+def test_what_the_keys_did_is_said_once(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    press(desk, "+", "+", "+", "+", *["ArrowLeft"] * 30)
+    expect(desk.get_by_role("status")).to_have_text("at the far left, in the middle, 146%")
+
+
+def test_a_pinch_on_a_touchpad_zooms_in_safari(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    # Safari alone has these events; this browser is told of them as it would be there.
+    desk.evaluate(
+        """for (const [name, scale] of [["gesturestart", 1], ["gesturechange", 2]]) {
+            const event = Object.assign(new Event(name, {cancelable: true}), {scale});
+            if (document.querySelector("#stage").dispatchEvent(event)) throw new Error(name);
+        }"""
+    )
+    zoom = desk.get_by_role("slider", name="Zoom")
+    expect(zoom).to_have_attribute("aria-valuetext", "200%")
+
+
+# Of each control that gets the focus, how much of it nothing else covers.
+FIND_COVERED = """() => {
+  const box = document.activeElement.getBoundingClientRect();
+  const spots = [0.1, 0.5, 0.9].map((part) =>
+    document.elementFromPoint(box.x + box.width / 2, box.y + part * box.height));
+  const isSeen = (element) => element && document.activeElement.contains(element);
+  return spots.some(isSeen) ? [] : [document.activeElement.outerHTML.slice(0, 90)];
+}"""
+
+
+@pytest.mark.parametrize("size", [100, 200])
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("has_xray", [False, True])
+def test_what_has_the_focus_is_seen(
+    size: int, is_whole: bool, has_xray: bool, browser: Browser, site: str, hopper: Any, photo: Path
+) -> None:
+    with sit_down(browser, site, hopper) as page:
+        if is_whole:
+            page.evaluate("void (HTMLCanvasElement.prototype.toBlob = (done) => done(null))")
+        page.evaluate(f"document.documentElement.style.fontSize = '{1.0625 * size}%'")
+        if has_xray:
+            page.get_by_role("button", name="X-ray").click()
+            expect(page.locator("aside.xray")).to_be_visible()
+        frame(page, photo)
+        page.get_by_text("Move without dragging").click()
+        get_stage(page).focus()
+        for _ in range(9):
+            press(page, "Tab")
+            assert page.evaluate(FIND_COVERED) == []
+
+
 def test_each_new_picture_has_a_description_of_its_own(desk: Page, photo: Path) -> None:
     frame(desk, photo)
     desk.get_by_label("Description").fill("At her desk")

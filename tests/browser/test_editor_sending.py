@@ -43,6 +43,8 @@ READBACK = """
 """
 NOISY = "const spoil = (value) => value + Math.floor(Math.random() * 3) - 1;" + READBACK
 RANDOM = "const spoil = (value) => Math.random() * 256;" + READBACK
+UNWILLING = "void (HTMLCanvasElement.prototype.toBlob = (done) => done(null))"
+HURRIED = "void (AbortSignal.timeout = () => AbortSignal.abort())"
 OPENING = "HTMLImageElement.prototype.decode = () => new Promise(() => {});"
 UNFOCUSED = """
     const keep = (event) => event.target.closest("button") && event.preventDefault();
@@ -167,6 +169,33 @@ def test_a_description_that_is_saved_while_a_photo_opens_goes_without_it(
     assert b"Fotofabrik" not in wire.sent
 
 
+def test_a_webp_that_lies_is_turned_by_the_server(
+    phone: Page, tmp_path: Path, wire: Wiretap
+) -> None:
+    exif = make_exif(6)
+    (tmp_path / "photo.webp").write_bytes(encode(draw(900, 600), "WEBP", exif=exif))
+    choose(phone, tmp_path / "photo.webp")
+    expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
+    assert b"WEBP" not in wire.sent
+    phone.get_by_role("button", name="Send whole photo").click()
+    expect_receipt(phone)
+    # Turned to the right, the lower left quarter comes to the upper left.
+    assert look(phone) == [2, 0, 3, 1]
+
+
+def test_a_cut_that_fails_late_does_not_offer_what_is_too_large(
+    phone: Page, tmp_path: Path, wire: Wiretap
+) -> None:
+    (tmp_path / "large.jpg").write_bytes(draw_jpeg(1600, 1200) + bytes(30_000_000))
+    frame(phone, tmp_path / "large.jpg")
+    expect(phone.get_by_text(PROMISE)).to_be_visible()
+    phone.evaluate(UNWILLING)
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#trouble")).to_be_focused()
+    expect(phone.locator("#trouble")).to_contain_text("This photo is 31 MB; the limit is 20 MB.")
+    assert len(wire.sent) < 1_000_000
+
+
 def test_a_photo_that_cannot_be_shown_is_cut_by_the_server(
     phone: Page, tmp_path: Path, wire: Wiretap
 ) -> None:
@@ -222,7 +251,7 @@ def test_a_slow_network_shows_progress_and_can_be_cancelled(phone: Page, photo: 
     expect(phone.get_by_label("Description (optional)")).to_have_value("At sea")
     expect(phone.get_by_role("slider", name="Zoom")).to_have_value(moved)
     save(phone)
-    expect(phone.get_by_role("status")).to_have_text("Your picture is up")
+    expect(phone.get_by_role("status")).to_be_empty()  # The title says it, which has the focus.
 
 
 def test_a_connection_that_breaks_is_tried_again(phone: Page, photo: Path) -> None:
@@ -298,7 +327,8 @@ def test_what_is_no_picture_is_not_even_sent(phone: Page, photo: Path, tmp_path:
     ("content", "words"),
     [
         (draw_jpeg(40, 16), "16 pixels; each side must have at least 32"),
-        (make_heic() + bytes(20_000_000), "too large for our server"),  # Chromium cannot cut it.
+        # Chromium cannot cut it.
+        (make_heic() + bytes(20_000_000), "This photo is 21 MB; the limit is 10 MB."),
     ],
 )
 def test_what_our_server_would_refuse_is_not_even_sent(
@@ -309,6 +339,22 @@ def test_what_our_server_would_refuse_is_not_even_sent(
     expect(phone.locator("#trouble")).to_be_focused()
     expect(phone.locator("#trouble")).to_contain_text(words)
     expect(phone.get_by_role("button", name="Send whole photo")).to_be_hidden()
+
+
+def test_a_form_that_does_not_come_anew_is_not_waited_for(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    phone.evaluate(HURRIED)
+    phone.route("**/profile/avatar/", lambda route: route.fulfill(status=401, body="No"))
+    phone.get_by_role("button", name="Save picture").click()
+    trouble = phone.locator("#trouble")
+    expect(trouble).to_be_focused()
+    phone.unroute("**/profile/avatar/")
+    phone.route(
+        "**/profile/avatar/",
+        lambda route, request: None if request.method == "GET" else route.continue_(),
+    )
+    phone.get_by_role("button", name="Send again").click()
+    expect_receipt(phone)
 
 
 def test_who_was_signed_out_signs_in_and_sends_again(

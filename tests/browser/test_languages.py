@@ -42,6 +42,14 @@ def join(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("من يمكنه رؤيتك؟")
 
 
+def test_an_empty_field_begins_where_its_text_will(arabic: Page) -> None:
+    arabic.goto("/profiles/")
+    field = arabic.get_by_role("searchbox")
+    expect(field).to_have_css("direction", "rtl")
+    field.fill("Dvořák")
+    expect(field).to_have_css("direction", "ltr")
+
+
 def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> None:
     join(arabic, "layla")
     arabic.get_by_label("الاسم").fill("ليلى الهاشمي")

@@ -12,7 +12,7 @@ export default {
     "hue-degree-notation": "number",
     // Names of fonts, as their makers spell them.
     "value-keyword-case": ["lower", { ignoreProperties: [/^--/, "font-family"] }],
-    // Safari on iPhones still wants it.
-    "property-no-vendor-prefix": [true, { ignoreProperties: ["text-size-adjust"] }],
+    // Safari still wants them.
+    "property-no-vendor-prefix": [true, { ignoreProperties: ["text-size-adjust", "user-select"] }],
   },
 };

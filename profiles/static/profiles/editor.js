@@ -28,7 +28,7 @@ function say(key, facts = {}) {
 function tellSize(bytes) {
   const [value, unit, digits] = bytes < 1e6 ? [bytes / 1e3, "kilobyte", 0] : [bytes / 1e6, "megabyte", 1];
   const style = { style: "unit", unit, maximumFractionDigits: digits };
-  return new Intl.NumberFormat(language, style).format(value);
+  return new Intl.NumberFormat(language, style).format(value).replace(" ", "\u00a0");
 }
 
 const tellNumber = (value) => new Intl.NumberFormat(language, { useGrouping: false }).format(value);
@@ -40,8 +40,11 @@ const tellList = (keys) =>
 
 // Formats that the server reads, by their first bytes: names and declared types may lie.
 const READABLE = /^(?:\xff\xd8\xff|.PNG|GIF8|RIFF[^]{4}WEBP|[^]{4}ftyp(?:hei|hev|mif1|msf1|avi))/;
+// A larger one of these the server does not take.
+const HEIC = /^[^]{4}ftyphe[iv]/;
 // EXIF in a JPEG or HEIC, in a PNG, and in a WebP, up to the byte order that it begins with.
 const EXIF = /(?:Exif\0\0|eXIf|EXIF[^]{4})(?=II\*\0|MM\0\*)/;
+const ORIENTATION = 0x0112;
 const TRACES = {
   place: [0x0002],
   camera: [0x010f, 0x0110, 0x927c, 0xa431, 0xa434],
@@ -55,18 +58,23 @@ async function open(blob) {
   try {
     const head = await blob.slice(0, HEAD_BYTES).arrayBuffer();
     const text = new TextDecoder("latin1").decode(head);
+    const tags = readExif(head, text);
     const url = URL.createObjectURL(blob);
-    const image = await decode(url);
+    const decoded = await decode(url);
+    // Chromium leaves a WebP as it lies, Safari turns it: so neither cuts it here.
+    const image = text.startsWith("RIFF") && tags.get(ORIENTATION) > 1 ? null : decoded;
     if (!image) URL.revokeObjectURL(url);
-    if (!image && !READABLE.test(text)) return null;
+    if (!decoded && !READABLE.test(text)) return null;
+    const traces = Object.keys(TRACES).filter((kind) => TRACES[kind].some((tag) => tags.has(tag)));
     const isOpaque = text.startsWith("\xff\xd8\xff");
-    return { blob, url, image, isOpaque, traces: listTraces(head, text) };
+    const megabytes = HEIC.test(text) ? 10 : 20; // as the server has it
+    return { blob, url, image, isOpaque, megabytes, traces };
   } catch {
     return null; // A folder, or a file that has gone.
   }
 }
 
-// An <img>, not createImageBitmap: it turns the photo by its EXIF in every browser.
+// An <img>, not createImageBitmap: it turns all but WebP by their EXIF in every browser.
 async function decode(url) {
   const image = new Image();
   image.alt = "";
@@ -79,22 +87,20 @@ async function decode(url) {
   return image.naturalWidth && image.naturalHeight ? image : null;
 }
 
-// Which kinds of traces the EXIF holds (Exif 2.32, 4.6): the tags alone are read, never a value.
-function listTraces(head, text) {
+// The tags of the EXIF (Exif 2.32, 4.6), each with its value as far as that is one small number.
+function readExif(head, text) {
+  const tags = new Map();
   const match = EXIF.exec(text);
-  if (!match) return [];
+  if (!match) return tags;
   const view = new DataView(head, match.index + match[0].length);
   const isLittle = text[match.index + match[0].length] === "I";
-  const tags = new Set();
   const read = (directory) => {
     for (let n = 0; n < view.getUint16(directory, isLittle); n++) {
       const entry = directory + 2 + 12 * n;
       const tag = view.getUint16(entry, isLittle);
-      if (!tags.has(tag) && (tag === 0x8769 || tag === 0x8825)) {
-        tags.add(tag);
-        read(view.getUint32(entry + 8, isLittle));
-      }
-      tags.add(tag);
+      const isNew = !tags.has(tag);
+      tags.set(tag, view.getUint16(entry + 8, isLittle));
+      if (isNew && (tag === 0x8769 || tag === 0x8825)) read(view.getUint32(entry + 8, isLittle));
     }
   };
   try {
@@ -102,19 +108,19 @@ function listTraces(head, text) {
   } catch {
     // A broken block has the tags up to where it breaks.
   }
-  return Object.keys(TRACES).filter((kind) => TRACES[kind].some((tag) => tags.has(tag)));
+  return tags;
 }
 
 // ---- The square --------------------------------------------------------------------------------
 
 const MIN_SIDE = 32; // as the server has it
-const MAX_BYTES = 20_000_000; // as the server has it
 const MAX_ZOOM = 8;
 const windows = document.querySelectorAll("#picture .window");
 let photo = null;
 let square = { x: 0, y: 0, size: 1 }; // in pixels of the upright photo
 
 const shortSide = () => Math.min(photo.image.naturalWidth, photo.image.naturalHeight);
+const getZoom = () => shortSide() / square.size;
 const maxZoom = () => Math.max(1, Math.min(MAX_ZOOM, shortSide() / MIN_SIDE));
 const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
 
@@ -147,7 +153,7 @@ function render() {
     const [image] = window.children;
     image.style.transform = `translate(${-square.x * scale}px, ${-square.y * scale}px) scale(${scale})`;
   }
-  const zoom = shortSide() / square.size;
+  const zoom = getZoom();
   at("zoom").value = maxZoom() > 1 ? (100 * Math.log(zoom)) / Math.log(maxZoom()) : 0;
   at("zoom").setAttribute("aria-valuetext", tellPart(zoom));
   const { naturalWidth, naturalHeight } = photo.image;
@@ -260,7 +266,26 @@ stage.addEventListener("keydown", (event) => {
   if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   KEYS[event.key]();
+  clearTimeout(telling);
+  telling = setTimeout(() => announce(tellPlace()), 500);
 });
+
+let telling = 0; // What many keys did is said once.
+
+function tellPlace() {
+  const facts = [at("move-x-words").value, at("move-y-words").value, tellPart(getZoom())];
+  return new Intl.ListFormat(language, { type: "unit" }).format(facts);
+}
+
+// A pinch on a Mac's touchpad, which Safari tells in its own way; of fingers, pointers tell.
+let gestured = 0;
+for (const name of ["gesturestart", "gesturechange"]) {
+  stage.addEventListener(name, (event) => {
+    event.preventDefault();
+    if (name === "gesturestart") gestured = square.size;
+    else if (!pointers.size) zoomTo(gestured / event.scale);
+  });
+}
 
 at("zoom-out").addEventListener("click", () => zoomTo(square.size * 1.2));
 at("zoom-in").addEventListener("click", () => zoomTo(square.size / 1.2));
@@ -360,11 +385,13 @@ async function tryCut() {
 
 let state = "plain"; // choose, frame or keep (a photo), done, describe
 let isWhole = false; // whether the whole photo is to be sent
-let isBusy = false;
+let isBusy = false; // while something is sent
+let opening = null; // the last file that was chosen, until it is a photo
 let offered = ""; // the description of the picture before
 
 function show(name, focus) {
   state = page.dataset.state = name;
+  at("trouble").hidden = true;
   for (const part of page.querySelectorAll("[data-when]")) {
     part.hidden = !part.dataset.when.split(" ").includes(name);
   }
@@ -372,7 +399,7 @@ function show(name, focus) {
   at("promise").textContent = say(isWhole ? "whole" : `promise-${device}`);
   at("promise").classList.toggle("withdrawn", isWhole);
   // On a small screen the bar stays in sight, and with it the button: the words go there, too.
-  if (isWhole) save.closest(".bar").prepend(at("promise"));
+  if (isWhole) bar.prepend(at("promise"));
   else form.querySelector(".move").before(at("promise"));
   save.textContent = say(isPhoto ? (isWhole ? "save-whole" : "save") : "save-description");
   save.classList.toggle("quiet", name === "choose");
@@ -388,7 +415,12 @@ function offerDescription(isPhoto) {
   at("offer").textContent = say("offer", { text: offered });
 }
 
+// In sight all the time, where it leaves room for what is above it.
+const bar = save.closest(".bar");
+new ResizeObserver(() => bar.classList.toggle("stuck", 2 * bar.offsetHeight < innerHeight)).observe(bar);
+
 function announce(text) {
+  clearTimeout(telling);
   at("news").textContent = text;
 }
 
@@ -417,20 +449,24 @@ function take(input) {
 function findFault(opened, isTrue) {
   if (!opened) return say("no-picture");
   const { image, blob } = opened;
-  if (!(image && isTrue) && blob.size > MAX_BYTES) return say("error-413");
+  const megabytes = Math.ceil(blob.size / 1e6);
+  if (!(image && isTrue) && megabytes > opened.megabytes) {
+    return say("too-large", { megabytes: tellNumber(megabytes), limit: tellNumber(opened.megabytes) });
+  }
   const { naturalWidth: width, naturalHeight: height } = image ?? {};
   return Math.min(width, height) < MIN_SIDE ? say("small", { width, height }) : "";
 }
 
 async function choose(blob) {
   if (!blob || isBusy) return;
-  isBusy = true;
+  opening = blob;
   at("trouble").hidden = true;
   const slow = setTimeout(() => announce(say("opening")), 400);
   const [opened, isTrue] = await Promise.all([open(blob), canCut()]);
   clearTimeout(slow);
+  if (opening !== blob) return; // Another was chosen meanwhile.
+  opening = null;
   announce("");
-  isBusy = false;
   const fault = findFault(opened, isTrue);
   if (fault) return complain([fault]);
   if (photo?.image) URL.revokeObjectURL(photo.url);
@@ -456,12 +492,12 @@ let isSignedOut = false;
 // Signing in, in another tab, has made the form's token worthless.
 async function renewToken() {
   try {
-    const answer = await fetch(form.action);
+    const answer = await fetch(form.action, { signal: AbortSignal.timeout(10_000) });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const token = fresh.querySelector("#editor [name=csrfmiddlewaretoken]");
     if (token) form.elements.csrfmiddlewaretoken.value = token.value;
   } catch {
-    // Offline: sending says so.
+    // Offline, or as good as: sending says so.
   }
 }
 
@@ -502,12 +538,12 @@ form.addEventListener("keydown", (event) => {
 });
 
 form.addEventListener("submit", async (event) => {
-  if (state === "choose" && !isBusy) {
+  if (state === "choose" && !opening) {
     file.value = ""; // A browser may have put it back after a reload.
     return; // The description alone: the form does that.
   }
   event.preventDefault();
-  if (isBusy) return;
+  if (isBusy || opening) return;
   isBusy = true;
   at("trouble").hidden = true;
   let message;
@@ -515,6 +551,8 @@ form.addEventListener("submit", async (event) => {
     message = await gather();
   } catch {
     isBusy = false;
+    const fault = findFault(photo, false);
+    if (fault) return complain([fault]);
     isWhole = true;
     return show(state, at("promise"));
   }
@@ -528,7 +566,7 @@ function send({ data, sent }) {
   const start = performance.now();
   let isAllSent = false;
   const showProgress = (isFirst) => {
-    if (isFirst) announce(say("sending"));
+    if (isFirst) announce(say(state === "describe" ? "saving" : isAllSent ? "making" : "sending"));
     at("buttons").hidden = true;
     at("sending").hidden = false;
     at("cancel").hidden = isAllSent;
@@ -589,6 +627,7 @@ function send({ data, sent }) {
 
 // While a picture is sent, nothing of it changes.
 function lock(isLocked) {
+  if (isLocked) save.focus(); // What is inert has no focus.
   stage.inert = isLocked;
   for (const part of at("editor").querySelectorAll(".controls > :not(.bar)")) part.inert = isLocked;
   save.setAttribute("aria-disabled", isLocked);
@@ -621,7 +660,7 @@ function finish({ url, receipt }, sent) {
   for (const place of page.querySelectorAll("[data-fact]")) {
     place.textContent = facts[place.dataset.fact];
   }
-  announce(say("up"));
+  announce(""); // The title says it, which takes the focus.
   show("done", at("receipt-title"));
 }
 
@@ -670,7 +709,9 @@ for (const title of page.querySelectorAll("[data-say]")) {
 }
 at("take").hidden = !isTouch;
 at("ways-of-mouse").hidden = isTouch;
-const refused = at("id_avatar_error");
-if (refused) form.prepend(refused);
 show("choose");
+// What the server has said of the form that came without a script.
+const refusals = form.querySelectorAll(":scope > .errors li, #id_avatar_error li");
+if (refusals.length) complain([...refusals].map((refusal) => refusal.textContent));
+for (const refusal of refusals) refusal.closest(".errors")?.remove();
 take(file); // chosen before this ran, or kept by the browser over a reload
