@@ -187,6 +187,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ORIGINS: list[str] = []
+AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default="")
 # Or in a bucket; the names are those of django-storages, which reads the keys itself.
 if AWS_STORAGE_BUCKET_NAME := env.str("AWS_STORAGE_BUCKET_NAME", default=""):
     MEDIA_DELIVERY, MEDIA_DELIVERY_CHOSEN = "bucket", True
@@ -200,7 +201,6 @@ if AWS_STORAGE_BUCKET_NAME := env.str("AWS_STORAGE_BUCKET_NAME", default=""):
     AWS_S3_SIGNATURE_VERSION = "s3v4"
     AWS_S3_ADDRESSING_STYLE = env.str("AWS_S3_ADDRESSING_STYLE", default="path")
     AWS_S3_URL_PROTOCOL = env.str("AWS_S3_URL_PROTOCOL", default="https:")
-    AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default="")
     MEDIA_ORIGINS = [AWS_S3_ENDPOINT_URL]
     if AWS_S3_ADDRESSING_STYLE == "virtual":
         MEDIA_ORIGINS = [AWS_S3_ENDPOINT_URL.replace("://", f"://{AWS_STORAGE_BUCKET_NAME}.")]

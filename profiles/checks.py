@@ -213,6 +213,19 @@ def check_origins() -> Iterator[CheckMessage]:
             f"DJANGO_CSRF_TRUSTED_ORIGINS=https://{names[0]}.",
             id="profiles.W009",
         )
+    if wrong := [host for host in settings.ALLOWED_HOSTS if "/" in host]:
+        yield Error(
+            f"DJANGO_ALLOWED_HOSTS has {wrong[0]!r}, which is no name of a host.",
+            hint="Every request would be refused. Set it to names alone: likeness.example.",
+            id="profiles.E011",
+        )
+    if "://" in (domain := settings.AWS_S3_CUSTOM_DOMAIN) or domain.endswith("/"):
+        yield Error(
+            f"AWS_S3_CUSTOM_DOMAIN is {domain!r}.",
+            hint="No picture would be shown. Set it to a host, with a path if need be, without "
+            "https:// and without a slash at its end.",
+            id="profiles.E012",
+        )
     if settings.STATIC_HOST and "://" not in settings.STATIC_HOST:
         yield Error(
             f"STATIC_HOST is {settings.STATIC_HOST!r}, without https:// before it.",

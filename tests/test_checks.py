@@ -230,6 +230,29 @@ def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
     assert "profiles.E010" in ids(deploy=True)
 
 
+def test_a_host_that_is_written_as_an_address_is_an_error(settings: LazySettings) -> None:
+    settings.ALLOWED_HOSTS = ["likeness.example", ".likeness.example", "[::1]", "*"]
+    assert "profiles.E011" not in ids(deploy=True)
+    settings.ALLOWED_HOSTS = ["https://likeness.example"]
+    assert "profiles.E011" in ids(deploy=True)
+
+
+@pytest.mark.parametrize(
+    ("domain", "is_wrong"),
+    [
+        ("pictures.example", False),
+        ("localhost:9000/bucket", False),
+        ("https://pictures.example", True),
+        ("pictures.example/", True),
+    ],
+)
+def test_a_domain_of_pictures_that_is_more_than_that_is_an_error(
+    domain: str, is_wrong: bool, settings: LazySettings
+) -> None:
+    settings.AWS_S3_CUSTOM_DOMAIN = domain
+    assert ("profiles.E012" in ids(deploy=True)) == is_wrong
+
+
 def test_every_check_is_in_the_manual() -> None:
     code = (ROOT / "profiles/checks.py").read_text()
     manual = (ROOT / "docs/deploying.md").read_text()
