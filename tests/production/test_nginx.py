@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -245,17 +246,24 @@ def test_a_page_is_compressed_and_its_token_is_never_the_same(site: Site) -> Non
     assert "Accept-Encoding" in ", ".join(response.headers.get_all("Vary") or [])
 
 
-def send_photo(site: Site, size: int, pause: float = 0) -> tuple[int, str]:
-    """Send Ada's form with a file of a size, and read the answer only then, as a browser does."""
-    token = found(r'name="csrfmiddlewaretoken" value="(\w+)"', site.ada.page("/profile/avatar/"))
+def send_photo(
+    front: Front,
+    size: int,
+    pause: float = 0,
+    token: str = "",
+    cookie: str = "",
+    source: str = "127.0.0.1",
+) -> tuple[int, str]:
+    """Send the form with a file of a size, and read the answer only then, as a browser does."""
     part = '--cut\r\nContent-Disposition: form-data; name="'
     head = f'{part}csrfmiddlewaretoken"\r\n\r\n{token}\r\n{part}description"\r\n\r\nMe, by the sea'
     head += f'\r\n{part}avatar"; filename="me.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
     tail = b"\r\n--cut--\r\n"
-    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as line:
-        request = f"POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"
+    door = ("127.0.0.1", front.port)
+    with socket.create_connection(door, timeout=60, source_address=(source, 0)) as line:
+        request = f"POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1:{front.port}\r\n"
         request += "Content-Type: multipart/form-data; boundary=cut\r\nConnection: close\r\n"
-        request += f"Content-Length: {len(head) + size + len(tail)}\r\nCookie: {site.cookie}\r\n"
+        request += f"Content-Length: {len(head) + size + len(tail)}\r\nCookie: {cookie}\r\n"
         line.sendall((request + "\r\n" + head).encode())
         for at in range(0, size, MEGABYTE):
             line.sendall(bytes(min(MEGABYTE, size - at)))
@@ -266,8 +274,13 @@ def send_photo(site: Site, size: int, pause: float = 0) -> tuple[int, str]:
     return int(answer.split()[1]), answer
 
 
+def send_as_ada(site: Site, size: int, pause: float = 0) -> tuple[int, str]:
+    token = found(r'name="csrfmiddlewaretoken" value="(\w+)"', site.ada.page("/profile/avatar/"))
+    return send_photo(site, size, pause, token, site.cookie)
+
+
 def test_a_photo_above_the_sites_limit_is_refused_in_its_form(site: Site) -> None:
-    status, answer = send_photo(site, 21 * MEGABYTE)
+    status, answer = send_as_ada(site, 21 * MEGABYTE)
     assert status == 413
     assert "the limit is 20 MB" in answer
     assert "Me, by the sea" in answer
@@ -275,10 +288,54 @@ def test_a_photo_above_the_sites_limit_is_refused_in_its_form(site: Site) -> Non
 
 def test_a_photo_above_nginxs_limit_is_refused_in_words_on_a_slow_link_too(site: Site) -> None:
     # nginx on its own hangs up after 5 s in which nothing comes, and the answer is lost.
-    status, answer = send_photo(site, 45 * MEGABYTE, pause=7)
+    status, answer = send_as_ada(site, 45 * MEGABYTE, pause=7)
     assert status == 413
     assert "A photo may have up to 20 MB" in answer
     assert 'href="/errors/errors.css"' in answer
+
+
+def test_on_a_slow_link_one_reads_that_the_site_is_away(tmp_path: Path) -> None:
+    with front.serve(tmp_path) as nginx:
+        status, answer = send_photo(nginx, 3 * MEGABYTE, pause=7)
+    assert status == 502
+    assert "Try again in a minute" in answer
+
+
+def test_on_a_slow_link_one_reads_that_one_was_too_quick(site: Site) -> None:
+    status, answer = 0, ""
+    while status != 429:  # Within the second, one more may be free again.
+        for _ in range(60):
+            site.ask("/profile/avatar/", "POST", b"x=1", source="127.0.0.7")
+        status, answer = send_photo(site, 3 * MEGABYTE, pause=7, source="127.0.0.7")
+    assert "Wait a minute" in answer
+
+
+def test_many_photos_that_do_not_arrive_take_no_room_from_others(site: Site) -> None:
+    head = f"POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"
+    head += f"Content-Length: {39 * MEGABYTE}\r\nConnection: close\r\n\r\n"
+    with ExitStack() as stack:
+        # Four of each address, and twelve of all, may be on their way.
+        for source, number in (("127.0.2.1", 4), ("127.0.2.2", 4), ("127.0.2.3", 4)):
+            for _ in range(number):
+                door = ("127.0.0.1", site.port)
+                line = socket.create_connection(door, timeout=60, source_address=(source, 0))
+                stack.enter_context(line).sendall(head.encode())
+        time.sleep(0.5)
+        for source in ("127.0.2.1", "127.0.2.4"):
+            response, body = site.ask("/profile/avatar/", "POST", b"x=1", source=source)
+            assert (response.status, response.getheader("Retry-After")) == (503, "60")
+            assert b"Try again in a minute" in body
+        assert site.ask("/profile/avatar/", Cookie=site.cookie)[0].status == 200
+        assert site.ask("/accounts/login/", "POST", b"x=1", source="127.0.2.4")[0].status == 403
+    time.sleep(0.5)
+    assert site.ask("/profile/avatar/", "POST", b"x=1", source="127.0.2.4")[0].status == 403
+
+
+def test_a_form_without_a_photo_is_small(site: Site) -> None:
+    response, _ = site.ask("/accounts/login/", "POST", bytes(2 * MEGABYTE))
+    assert response.status == 413
+    entry = site.read_log(response.headers["X-Request-ID"])
+    assert (entry["method"], entry["path"]) == ("POST", "/accounts/login/")
 
 
 def test_a_body_that_does_not_say_its_size_is_refused_in_words_too(site: Site) -> None:
@@ -317,6 +374,8 @@ def test_when_the_site_is_away_a_page_says_so_and_pictures_stay(tmp_path: Path) 
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert b"Try again in a minute" in body
+        number = response.headers["X-Request-ID"]
+        assert f"<code>{number}</code>".encode() in body
         for name_, kind in (("css", "text/css"), ("svg", "image/svg+xml")):
             response, _ = nginx.ask(f"/errors/errors.{name_}")
             assert (response.status, response.getheader("Content-Type")) == (200, kind)
