@@ -1,11 +1,14 @@
 """The container engine, asked as an operator asks it."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
 
 import pytest
+
+from tests.servers import ROOT
 
 
 def docker(*arguments: str) -> str:
@@ -18,6 +21,22 @@ def docker(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout.strip()
+
+
+def read_documented(heading: str) -> str:
+    """Return the first commands under a heading of docs/deploying.md."""
+    section = (ROOT / "docs/deploying.md").read_text().split(f"# {heading}\n")[1]
+    return section.split("```sh\n")[1].split("```")[0].replace("git pull\n", "")
+
+
+def stand_in(script: str, container: str, volume: str, image: str) -> str:
+    """Return commands that are written for the container, volume and image "likeness" for others.
+
+    On the host's network, so that no bridge need be there.
+    """
+    run = f"--network host --volume {volume}:/data {image}"
+    script = script.replace("--volume likeness:/data likeness", run)
+    return re.sub(r"docker (exec|stop|start) likeness\b", rf"docker \1 {container}", script)
 
 
 def wait_until_healthy(container: str) -> None:

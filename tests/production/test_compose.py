@@ -24,14 +24,13 @@ from PIL import Image
 
 from tests.servers import ROOT, find_port, get
 
-from .engine import docker
+from .engine import docker, read_documented, stand_in
 from .front import copy_configuration
 from .visitors import PASSWORD, Visitor, draw_photo, found
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("LIKENESS_IMAGE"), reason="An engine is needed, and LIKENESS_IMAGE=likeness."
 )
-DOCUMENT = (ROOT / "docs/deploying.md").read_text()
 ACCOUNT = {"email": "ada@example.com", "password1": PASSWORD, "password2": PASSWORD}
 
 
@@ -59,8 +58,7 @@ class Composition:
 
     def run_documented(self, heading: str) -> str:
         """Run the first commands under a heading of docs/deploying.md."""
-        section = DOCUMENT.split(f"### {heading}\n")[1]
-        return self.run(section.split("```sh\n")[1].split("```")[0].replace("git pull\n", ""))
+        return self.run(read_documented(heading))
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return what the engine knows of a service's container."""
@@ -116,6 +114,37 @@ def ada(composition: Composition) -> Visitor:
 
 def find_picture(visitor: Visitor) -> str:
     return found(r'src="(/media/[^"]+\.webp)"', visitor.page("/profiles/ada/"))
+
+
+STAGE_1 = """
+DJANGO_SECRET_KEY=of-the-first-stage-and-longer-than-fifty-letters-as-it-should-be
+DJANGO_ALLOWED_HOSTS=127.0.0.1
+DJANGO_HTTPS=off
+MEDIA_DELIVERY=app
+"""
+
+
+def test_people_and_pictures_of_the_first_stage_come_along(composition: Composition) -> None:
+    image, name = os.environ["LIKENESS_IMAGE"], f"likeness-test-{secrets.token_hex(4)}"
+    (composition.folder / "site.env").write_text(STAGE_1)
+    run = f"docker run --rm --env-file site.env --network host --volume {name}:/data {image}"
+    try:
+        composition.run(f"{run} python manage.py migrate")
+        composition.run(f"{run} python manage.py demo --profiles 2")
+        docker("create", "--name", name, image)
+        script = stand_in(read_documented("Bring stage 1 along"), name, name, image)
+        said = composition.run(script)
+    finally:
+        composition.run(f"docker rm {name}; docker volume rm {name}; rm -rf backup site.env")
+    assert not re.search(r"avatars/|protected/", said)
+    visitor = Visitor(composition.origin)
+    url = found(r'src="(/media/avatars/[^"]+\.webp)"', visitor.page("/profiles/demo-00001/"))
+    headers, content = visitor.get(url)
+    assert Image.open(BytesIO(content)).format == "WEBP"
+    assert headers["X-Request-ID"] is None  # nginx reads what was brought along.
+    # Whoever joins now does not get the number of somebody who came along.
+    visitor.send("/accounts/signup/", username="mary", **ACCOUNT | {"email": "mary@example.com"})
+    assert "mary" in visitor.page("/profile/edit/")
 
 
 def test_a_visitor_puts_up_a_picture_and_shows_it_to_all(
@@ -207,6 +236,8 @@ def test_a_backup_brings_everything_back(composition: Composition, ada: Visitor)
     url = find_picture(ada)
     before = ada.get(url)[1]
     composition.run_documented("Back up the composition")
+    # As it lies where the umask lets nobody else read.
+    composition.run("chmod --recursive go= backup")
     composition.run("docker compose down --volumes --timeout 5")
     said = composition.run_documented("Restore the composition")
     assert ada.get(url)[1] == before

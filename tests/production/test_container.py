@@ -7,12 +7,14 @@ import json
 import os
 import secrets
 import socket
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
 from pathlib import Path
+from subprocess import PIPE
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
@@ -21,7 +23,7 @@ from PIL import Image
 
 from tests.test_corpus import CORPUS, HOSTILE, read
 
-from .engine import docker, wait_until_healthy
+from .engine import docker, read_documented, stand_in, wait_until_healthy
 from .visitors import PASSWORD, Visitor, draw_photo, found
 
 IMAGE = os.environ.get("LIKENESS_IMAGE", "")
@@ -93,6 +95,31 @@ def test_a_picture_outlives_its_container(volume: str) -> None:
         assert ada.get(url)[1] == before
         with pytest.raises(HTTPError, match="404"):
             Visitor(origin).get(url)
+
+
+def test_a_backup_brings_everything_back(volume: str, tmp_path: Path) -> None:
+    with serve(volume) as (container, origin):
+
+        def run(heading: str) -> str:
+            script = stand_in(read_documented(heading), container, volume, IMAGE)
+            command = ["bash", "-euo", "pipefail", "-c", script]
+            return subprocess.run(command, cwd=tmp_path, check=True, stdout=PIPE, text=True).stdout
+
+        linus = Visitor(origin)
+        account = {"username": "linus", "email": "linus@example.com"}
+        linus.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
+        linus.upload("/profile/avatar/", "avatar", draw_photo())
+        url = found(r'src="(/media/protected/[^"]+\.webp)"', linus.page("/profiles/linus/"))
+        before = linus.get(url)[1]
+        run("Backup")
+        assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
+        linus.send("/profile/avatar/delete/")
+        linus.send("/profile/edit/", display_name="Changed", visibility="public")
+        assert "0 orphans found." in run("Restore the container")
+        wait_until_healthy(container)
+        page = linus.page("/profiles/linus/")  # In the session that was in the backup.
+        assert "Changed" not in page
+        assert linus.get(url)[1] == before
 
 
 def test_static_files_are_compressed_and_kept_for_ever(site: tuple[str, str]) -> None:
