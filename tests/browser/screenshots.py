@@ -48,7 +48,8 @@ def shoot_all(browser: Browser, house: House, state: State, name: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         for scheme in SCHEMES:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            page.wait_for_load_state("networkidle")
+            # Not for an idle network: one page shows what it is like to wait for an answer.
+            page.wait_for_function("[...document.images].every(({ complete }) => complete)")
             page.screenshot(path=name.format(width, scheme), full_page=True, animations="disabled")
     context.close()
 
