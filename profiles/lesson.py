@@ -21,6 +21,7 @@ STYLESHEET = "css/site.css"
 # What a template says, as text: inside a template it would be done instead of shown.
 TAGS = {
     "static": f'{{% static "{STYLESHEET}" %}}',
+    "plain": f"/static/{STYLESHEET}",
     "hashed": "/static/css/site.3f9a….css",
     "if": "{% if %}",
     "avatar": "{% avatar %}",

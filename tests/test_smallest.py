@@ -31,7 +31,7 @@ SIX_FILES = [
 ]
 QUOTED = {
     "settings.py": [
-        'STATIC_URL = "static/"',
+        'STATIC_URL = "/static/"',
         'STATICFILES_DIRS = [BASE_DIR / "static"]',
         'STATIC_ROOT = BASE_DIR / "staticfiles"',
         "ManifestStaticFilesStorage",

@@ -6,12 +6,12 @@ DEBUG = True
 SECRET_KEY = "django-insecure-for-development-only"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",  # only for its sign-in page
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",
+    "django.contrib.staticfiles",  # hands static files out
     "people",
 ]
 
@@ -26,7 +26,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "urls"
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "/admin/login/"  # All that the admin is here for.
 
 TEMPLATES = [
     {
@@ -47,7 +47,7 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DI
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Static files: yours. They come with the source.
-STATIC_URL = "static/"
+STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Collected, each gets a hash of its content into its name.
