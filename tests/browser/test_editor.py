@@ -171,13 +171,16 @@ def test_by_taps_alone(phone: Page, photo: Path) -> None:
     expect(stage).to_be_focused()
     expect(phone.get_by_text(PROMISE)).to_be_visible()
     phone.get_by_role("button", name="Zoom in").tap()
+    expect(phone.get_by_role("button", name="Zoom in")).to_be_focused()
     box = phone.locator("#window").bounding_box()
     assert box
     # The point glides to the middle, and the photo with it.
     phone.touchscreen.tap(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)
     for axis, words in (("x", "at the far left"), ("y", "at the very top")):
         expect(phone.locator(f"#move-{axis}")).to_have_attribute("aria-valuetext", words)
+    expect(stage).to_be_focused()
     phone.get_by_text("Move without dragging").tap()
+    expect(phone.locator("summary")).to_be_focused()
     phone.get_by_text("Move without dragging").tap()
     phone.get_by_role("button", name="Save picture").tap()
     expect_receipt(phone)

@@ -1,9 +1,10 @@
-"""The main story as a visitor with a phone and no JavaScript lives it."""
+"""The main story: on a phone without JavaScript, and by keyboard alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from ..pictures import draw_jpeg, make_exif
 from ..servers import find
@@ -63,6 +64,68 @@ def test_a_visitor_joins_and_puts_up_a_picture(plain: Page, photo: Path, mail: P
     plain.get_by_role("link", name="Remove picture").click()
     plain.get_by_role("button", name="Remove picture").click()
     expect(plain.locator("svg.avatar text")).to_have_text("G")
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Go on to an element by the Tab key alone, as somebody without a mouse does."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("Tab does not lead there.")
+
+
+def enter(page: Page, target: Locator) -> None:
+    """Go to a link or a button by the keyboard, and press Enter on it."""
+    tab_to(page, target)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_the_whole_story_by_keyboard_alone(
+    width: int, scheme: Any, browser: Browser, site: str, photo: Path
+) -> None:
+    name = f"tabea-{width}"
+    size: Any = {"width": width, "height": 844}
+    context = browser.new_context(base_url=site, viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    faults = watch(page)
+    page.goto("/")
+    enter(page, page.get_by_role("link", name="Put up your picture"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Join Likeness")
+    for label, text in {
+        "User name": name,
+        "E-mail": f"{name}@example.org",
+        "Password": WORD,
+        "Password confirmation": WORD,
+    }.items():
+        field = page.get_by_label(label, exact=True)
+        if not field.evaluate("element => element === document.activeElement"):
+            tab_to(page, field)
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+    tab_to(page, page.get_by_label("Members, who have signed in"))
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_label("Everyone")).to_be_checked()
+    enter(page, page.get_by_role("button", name="Go on to your picture"))
+    with page.expect_file_chooser() as chooser:
+        enter(page, page.get_by_role("button", name="Choose a photo"))
+    chooser.value.set_files(photo)
+    expect(page.get_by_role("application")).to_be_focused()
+    enter(page, page.get_by_role("button", name="Save picture"))
+    expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused()
+    enter(page, page.get_by_role("link", name="Go to your page"))
+    expect(page.get_by_text("Everyone can see this page.")).to_be_visible()
+    enter(page, page.get_by_role("link", name="Remove picture"))
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("svg.avatar text")).to_have_text("T")
+    enter(page, page.get_by_role("button", name="Sign out"))
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    context.close()
+    assert faults == []
 
 
 def test_a_refused_file_is_explained_and_what_was_typed_stays(plain: Page, tmp_path: Path) -> None:
