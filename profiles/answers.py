@@ -11,7 +11,11 @@ STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "throttled": 429}
 
 
 def show(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
-    """Answer with the page of a form."""
+    """Answer with the page of a form, and the focus on the first field that is to be mended."""
+    if wrong := [name for name in form.fields if name in form.errors]:
+        for field in form.fields.values():
+            field.widget.attrs.pop("autofocus", None)
+        form.fields[wrong[0]].widget.attrs["autofocus"] = True
     return tell(render(request, template, {"form": form, **context}), form)
 
 

@@ -110,7 +110,8 @@ class AvatarForm(ThrottledForm):
         label=_("Description"),
         required=False,
         max_length=250,
-        widget=forms.TextInput(EITHER_WAY),
+        # A browser that puts the last words back would put them beside another picture.
+        widget=forms.TextInput({**EITHER_WAY, "autocomplete": "off"}),
         help_text=_(
             "Read aloud on your profile to people who cannot see it. "
             "What would a friend notice? Leave out your name."

@@ -84,7 +84,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
 def avatar_edit(request: HttpRequest) -> HttpResponse:
     """Let a member put up a picture; a script that asks for nobody is told so in its own words."""
     if not request.user.is_authenticated and wants_json(request):
-        errors = {"__all__": [_("Sign in, and send the picture again.")]}
+        errors = {"__all__": [_("You are not signed in any more.")]}
         return JsonResponse({"errors": errors}, status=401)
     return edit_avatar(cast(MemberRequest, request))
 

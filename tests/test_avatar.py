@@ -500,4 +500,4 @@ def test_a_script_whose_session_has_ended_is_told_so(client: Client, db: None) -
     headers = {"Accept": "application/json"}
     response = client.post("/profile/avatar/", {"avatar": photo()}, headers=headers)
     assert response.status_code == 401
-    assert response.json() == {"errors": {"__all__": ["Sign in, and send the picture again."]}}
+    assert response.json() == {"errors": {"__all__": ["You are not signed in any more."]}}

@@ -1,5 +1,6 @@
 """The form in which people say who they are and who may see them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,12 @@ def test_the_form_says_whether_an_address_is_confirmed(as_ada: Client) -> None:
     assert "Your address is ada@example.org." in as_ada.get("/profile/edit/").content.decode()
     User.objects.update(email="")
     assert "address is not confirmed" in as_ada.get("/profile/edit/").content.decode()
+
+
+def test_a_refused_form_leads_to_what_is_to_be_mended(as_ada: Client) -> None:
+    fields = {"website": "javascript:alert(1)", "display_name": "Ada", "visibility": "public"}
+    page = as_ada.post("/profile/edit/", fields).content.decode()
+    assert "<title>Error: Edit profile" in page
+    [focused] = re.findall(r"<input[^>]* autofocus[^>]*>", page)
+    assert 'name="website"' in focused
+    assert "<title>Edit profile" in as_ada.get("/profile/edit/").content.decode()

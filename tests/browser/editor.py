@@ -51,7 +51,7 @@ def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterato
     expect(page.locator("#picture")).to_have_attribute("data-state", "choose")
     yield page
     context.close()
-    assert (faults, errors) == ([], [])
+    assert (faults, errors) == ([], []), (faults, errors)
 
 
 def get_touch(**options: Any) -> dict[str, Any]:

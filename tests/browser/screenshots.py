@@ -49,7 +49,7 @@ def shoot_all(browser: Browser, house: House, state: State, name: str) -> None:
         for scheme in SCHEMES:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             # Not for an idle network: one page shows what it is like to wait for an answer.
-            page.wait_for_function("[...document.images].every(({ complete }) => complete)")
+            page.wait_for_function("() => [...document.images].every(({ complete }) => complete)")
             page.screenshot(path=name.format(width, scheme), full_page=True, animations="disabled")
     context.close()
 

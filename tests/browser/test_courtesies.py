@@ -41,7 +41,7 @@ def test_the_list_fades_to_a_person_unless_motion_is_unwanted(
 
 def wait_for_fades(page: Page) -> bool:
     """Return whether the page faded in, once it is drawn: it may be there a moment before."""
-    return bool(page.wait_for_function("'fades' in window && [window.fades]").json_value()[0])
+    return bool(page.wait_for_function("() => 'fades' in window && [window.fades]").json_value()[0])
 
 
 def test_colours_that_were_chosen_are_there_before_anything_is_drawn(visit: Opener) -> None:

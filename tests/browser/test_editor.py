@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from ..pictures import draw_jpeg, make_exif
 from .editor import (
@@ -37,10 +38,10 @@ EDITOR = """
   - group: Move without dragging
   - text: /Description \\(optional\\) Read aloud on your profile/
   - textbox "Description (optional)"
+  - status
   - paragraph:
     - button "Other photo"
     - button "Save picture"
-  - status
 """
 
 
@@ -330,6 +331,62 @@ def test_what_has_the_focus_is_seen(
         for _ in range(9):
             press(page, "Tab")
             assert page.evaluate(FIND_COVERED) == []
+
+
+def test_leaving_a_photo_asks_first(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    desk.on("dialog", stay)
+    desk.get_by_role("link", name="People").click()
+    expect(get_stage(desk)).to_be_visible()
+    assert asked == ["beforeunload"]
+    save(desk)
+    desk.get_by_role("link", name="People").click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text("People")
+    assert len(asked) == 1
+
+
+def test_going_back_puts_no_words_beside_another_picture(desk: Page, photo: Path) -> None:
+    frame(desk, photo)
+    desk.get_by_label("Description").fill("At her desk")
+    save(desk)
+    desk.reload()
+    frame(desk, photo)
+    desk.get_by_label("Description").fill("A waterfall")
+    desk.get_by_role("link", name="How it works").click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text("Two kinds of file")
+    desk.go_back()
+    expect(desk.get_by_role("button", name="Save description")).to_be_visible()
+    expect(desk.get_by_label("Description")).to_have_value("At her desk")
+
+
+def test_on_a_phone_that_lies_the_controls_stand_beside_the_photo(
+    browser: Browser, site: str, hopper: Any, photo: Path
+) -> None:
+    size: Any = {"width": 844, "height": 390}
+    with sit_down(browser, site, hopper, **get_touch(viewport=size)) as page:
+        frame(page, photo)
+        get_stage(page).scroll_into_view_if_needed()
+        window = page.locator("#window").bounding_box()
+        assert window
+        for part in ("#zoom", "#promise", "#save"):
+            expect(page.locator(part)).to_be_attached()
+            box = page.locator(part).bounding_box()
+            assert box
+            assert box["x"] > window["x"] + window["width"]
+        expect(page.locator("#zoom")).to_be_in_viewport(ratio=1)
+
+
+def test_what_is_transparent_shows_the_ground_that_it_will_have(desk: Page, tmp_path: Path) -> None:
+    Image.new("RGBA", (300, 300)).save(tmp_path / "clear.png")
+    ground = desk.locator(".avatar").first.evaluate("a => getComputedStyle(a).backgroundColor")
+    frame(desk, tmp_path / "clear.png")
+    expect(desk.locator("#window img")).to_have_css("background-color", ground)
 
 
 def test_each_new_picture_has_a_description_of_its_own(desk: Page, photo: Path) -> None:

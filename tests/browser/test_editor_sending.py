@@ -246,6 +246,8 @@ def test_a_slow_network_shows_progress_and_can_be_cancelled(phone: Page, photo: 
     expect(phone.locator("#progress-words")).to_contain_text(" kB sent")
     phone.get_by_role("button", name="Cancel").click()
     expect(phone.get_by_role("status")).to_have_text("Cancelled. Nothing has changed.")
+    expect(phone.get_by_role("status")).to_be_in_viewport(ratio=1)
+    expect(phone.get_by_role("status")).not_to_have_class("unseen")
     expect(phone.get_by_role("button", name="Save picture")).to_be_focused()
     connection.detach()
     expect(phone.get_by_label("Description (optional)")).to_have_value("At sea")
@@ -367,7 +369,7 @@ def test_who_was_signed_out_signs_in_and_sends_again(
         page.get_by_role("button", name="Save picture").click()
         trouble = page.locator("#trouble")
         expect(trouble).to_be_focused()
-        expect(trouble).to_contain_text("Sign in, and send the picture again.")
+        expect(trouble).to_contain_text("You are not signed in any more.")
         with page.context.expect_page() as opened:
             trouble.get_by_role("link", name="Sign in, in a new tab").click()
         tab = opened.value

@@ -82,7 +82,7 @@ def test_media_files_are_taken_away_and_put_back(page: Page) -> None:
     assert get_ground(page) == ground
     page.get_by_role("button", name="Put media files back").click()
     expect(page.get_by_role("status")).to_have_text("They are back.")
-    page.wait_for_function("document.querySelector('main img').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('main img').naturalWidth > 0")
 
 
 def test_the_lanes_stand_side_by_side_where_there_is_room(page: Page) -> None:

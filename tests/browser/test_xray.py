@@ -181,7 +181,7 @@ def test_a_module_that_does_not_come_is_not_remembered(page: Page) -> None:
     page.route("**/xray.*.js", lambda route: route.fulfill(status=503))
     page.goto("/")
     page.get_by_role("button", name="X-ray").click()
-    page.wait_for_function("sessionStorage.getItem('xray') === 'off'")
+    page.wait_for_function("() => sessionStorage.getItem('xray') === 'off'")
     expect(page.get_by_role("button", name="X-ray")).to_have_attribute("aria-pressed", "false")
 
 

@@ -419,9 +419,10 @@ function offerDescription(isPhoto) {
 const bar = save.closest(".bar");
 new ResizeObserver(() => bar.classList.toggle("stuck", 2 * bar.offsetHeight < innerHeight)).observe(bar);
 
-function announce(text) {
+function announce(text, isForAll = false) {
   clearTimeout(telling);
   at("news").textContent = text;
+  at("news").classList.toggle("unseen", !isForAll); // What the screen shows anyway is only said.
 }
 
 function complain(sentences, asksToSignIn = false) {
@@ -603,7 +604,7 @@ function send({ data, sent }) {
   request.onerror = request.ontimeout = () => fail([say(isAllSent ? "broke-late" : "broke")]);
   request.onabort = () => {
     end();
-    announce(say("cancelled"));
+    announce(say("cancelled"), true);
     save.focus();
   };
   request.onload = () => {
@@ -702,6 +703,10 @@ for (const name of ["dragover", "drop"]) {
     else complain([say("no-file")]);
   });
 }
+// Another question before work is lost; what is up, or typed in one field, can be made again.
+addEventListener("beforeunload", (event) => {
+  if (isBusy || state === "frame" || state === "keep") event.preventDefault();
+});
 addEventListener("dragleave", (event) => event.relatedTarget || page.classList.remove("dropping"));
 
 for (const title of page.querySelectorAll("[data-say]")) {
