@@ -139,3 +139,14 @@ def test_languages_are_named_in_their_own_words(visitor: Client) -> None:
     page = visitor.get("/preferences/").content.decode()
     names = re.findall(r'lang="(\w+)" aria-pressed="\w+">([^<]+)<', page)
     assert names == [("en", "English"), ("de", "Deutsch"), ("ar", "العربيّة")]
+
+
+def test_whoever_is_refused_early_is_not_spoken_to_as_the_visitor_before(
+    db: None, client: Client, settings: LazySettings
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True  # Which asks for the host, before the language is known.
+    page = client.get("/", headers={"accept-language": "ar"}, secure=True)
+    assert '<html lang="ar"' in page.content.decode()
+    refused = client.get("/", headers={"host": "evil.example"})
+    assert refused.status_code == 400
+    assert '<html lang="en" dir="ltr"' in refused.content.decode()

@@ -152,17 +152,28 @@ def test_another_server_that_does_not_tell_is_said_not_to(browser: Browser, site
     page.close()
 
 
-def test_a_file_that_was_not_sent_again_has_no_size(browser: Browser, site: str) -> None:
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        # What Chromium says of a file that was answered with 304, and of one that our server led on
+        # to another, as it does with a protected picture in a bucket.
+        (300, "unchanged, not sent again"),
+        (0, "the other server does not tell"),
+    ],
+)
+def test_a_file_without_a_size_is_told_by_its_headers(
+    headers: int, words: str, browser: Browser, site: str
+) -> None:
     page = browser.new_page(base_url=site)
-    # What Chromium says of a file that was answered with 304.
     page.add_init_script(
-        """for (const name of ["encodedBodySize", "decodedBodySize"])
-            Object.defineProperty(PerformanceResourceTiming.prototype, name, { get: () => 0 });"""
+        f"""const sizes = {{encodedBodySize: 0, decodedBodySize: 0, transferSize: {headers}}};
+        for (const [name, size] of Object.entries(sizes))
+            Object.defineProperty(PerformanceResourceTiming.prototype, name, {{value: size}});"""
     )
     page.goto("/profiles/demo-00010/")
     switch_on(page)
     row = page.locator("aside tbody tr").first
-    expect(row.get_by_role("cell").nth(1)).to_have_text("unchanged, not sent again")
+    expect(row.get_by_role("cell").nth(1)).to_have_text(words)
     page.close()
 
 
