@@ -11,7 +11,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 chdir = str(BASE_DIR)
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 8000}"
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4
 # A worker's heartbeat is a file that it touches: on a disk that stalls, it would be killed.
