@@ -89,7 +89,7 @@ function makeRow(panel, entry, kind) {
 }
 
 /** Switch the X-ray on; take the focus when a person asked for it, not when a tab remembered. */
-export function open({ takeFocus, onClose }) {
+export async function open({ takeFocus, onClose }) {
   if (end) return;
   end = new AbortController();
   const { signal } = end;
@@ -100,13 +100,22 @@ export function open({ takeFocus, onClose }) {
   marks.ariaHidden = "true";
   sheet.rel = "stylesheet";
   sheet.href = texts.stylesheet;
-  document.head.append(sheet);
+  signal.addEventListener("abort", () => {
+    for (const picture of document.querySelectorAll("[data-xray]")) delete picture.dataset.xray;
+    for (const element of [panel, marks, sheet]) element.remove();
+  });
+  // All of it appears at once: dressed (bare, if the style sheet does not come), and listed.
+  await new Promise((resolve) => {
+    sheet.onload = sheet.onerror = resolve;
+    document.head.append(sheet);
+  });
+  if (signal.aborted) return;
   document.body.append(panel, marks);
 
   const seen = new Map();
   const mark = () => markPictures(marks);
-  const list = new PerformanceObserver((entries) => {
-    for (const entry of entries.getEntries()) {
+  const list = (entries) => {
+    for (const entry of entries) {
       const kind = findKind(entry.name);
       // What a script asks for, such as headers, is no file of the page.
       if (!kind || seen.has(entry.name) || entry.initiatorType === "fetch") continue;
@@ -119,11 +128,12 @@ export function open({ takeFocus, onClose }) {
       place.textContent = fill(texts.total, { count: sizes.length, size });
     }
     mark();
-  });
-  list.observe({ type: "resource", buffered: true });
+  };
+  list(performance.getEntriesByType("resource"));
+  const files = new PerformanceObserver((news) => list(news.getEntries()));
+  files.observe({ type: "resource", buffered: true });
   const resizes = new ResizeObserver(mark);
   resizes.observe(document.body);
-  sheet.addEventListener("load", mark, { signal });
   addEventListener("resize", mark, { signal });
   document.addEventListener("load", mark, { signal, capture: true });
 
@@ -134,10 +144,8 @@ export function open({ takeFocus, onClose }) {
   };
   document.addEventListener("keydown", closeByKey, { signal });
   signal.addEventListener("abort", () => {
-    list.disconnect();
+    files.disconnect();
     resizes.disconnect();
-    for (const picture of document.querySelectorAll("[data-xray]")) delete picture.dataset.xray;
-    for (const element of [panel, marks, sheet]) element.remove();
   });
   if (takeFocus) panel.querySelector("h2").focus();
 }

@@ -85,6 +85,7 @@ def test_by_mouse(
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x, y)
         page.mouse.wheel(0, -800)
+        expect(page.get_by_role("slider", name="Zoom")).not_to_have_value("0")
         page.mouse.down()
         page.mouse.move(x + 100, y + 50, steps=4)
         page.mouse.move(x + 900, y + 900, steps=4)
@@ -342,7 +343,8 @@ def test_leaving_a_photo_asks_first(desk: Page, photo: Path) -> None:
         dialog.dismiss()
 
     desk.on("dialog", stay)
-    desk.get_by_role("link", name="People").click()
+    with desk.expect_event("dialog"):
+        desk.get_by_role("link", name="People").click()
     expect(get_stage(desk)).to_be_visible()
     assert asked == ["beforeunload"]
     save(desk)

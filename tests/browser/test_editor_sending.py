@@ -238,7 +238,7 @@ def test_a_slow_network_shows_progress_and_can_be_cancelled(phone: Page, photo: 
     phone.get_by_label("Description (optional)").fill("At sea")
     phone.get_by_role("button", name="Zoom in").click()
     moved = phone.get_by_role("slider", name="Zoom").input_value()
-    connection = set_speed(phone.context, phone, 40_000)
+    connection = set_speed(phone.context, phone, 20_000)
     phone.get_by_role("button", name="Save picture").click()
     expect(phone.get_by_role("button", name="Cancel")).to_be_focused()
     expect(phone.get_by_role("status")).to_have_text("Sending your picture…")

@@ -75,6 +75,7 @@ def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> No
     arabic.get_by_role("link", name="إلى صفحتك").click()
     expect(arabic.get_by_role("heading", level=1)).to_have_text("ليلى الهاشمي")
     expect(arabic.get_by_role("img", name="تضحك عند البحر")).to_be_visible()
+    arabic.wait_for_load_state()  # So that the dialog's script is there.
     arabic.get_by_role("link", name="إزالة الصورة").click()
     dialog = arabic.get_by_role("dialog", name="إزالة صورتك؟")
     expect(dialog.get_by_role("button", name="إلغاء")).to_be_focused()
@@ -95,6 +96,7 @@ def test_a_refusal_is_in_arabic(arabic: Page, tmp_path: Path) -> None:
 def test_people_are_found_in_arabic(arabic: Page) -> None:
     arabic.goto("/profiles/")
     arabic.get_by_role("link", name="عرض المزيد من الأشخاص").click()
+    arabic.wait_for_url("**?after=*")
     arabic.get_by_role("searchbox", name="البحث بالاسم").fill("ليلى")
     arabic.get_by_role("button", name="بحث").click()
     arabic.locator(".people a").first.click()

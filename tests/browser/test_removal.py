@@ -23,6 +23,7 @@ def test_removing_asks_in_a_dialog_first(browser: Browser, site: str, tmp_path: 
         frame(page, tmp_path / "photo.jpg")
         save(page)
         page.get_by_role("link", name="Go to your page").click()
+        page.wait_for_url("**/profiles/hamilton/")
         link = page.get_by_role("link", name="Remove picture")
         link.click()
         dialog = page.get_by_role("dialog")

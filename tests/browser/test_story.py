@@ -117,6 +117,7 @@ def test_the_whole_story_by_keyboard_alone(
     expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused()
     enter(page, page.get_by_role("link", name="Go to your page"))
     expect(page.get_by_text("Everyone can see this page.")).to_be_visible()
+    page.wait_for_load_state()  # So that the dialog's script is there.
     enter(page, page.get_by_role("link", name="Remove picture"))
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Tab")
@@ -155,7 +156,7 @@ def test_people_are_found_and_paged_through(plain: Page) -> None:
     first = plain.locator(".people b").first.inner_text()
     plain.get_by_role("link", name="Show more people").click()
     plain.get_by_role("link", name="Newer people").click()
-    assert plain.locator(".people b").first.inner_text() == first
+    expect(plain.locator(".people b").first).to_have_text(first)
     plain.get_by_role("searchbox", name="Find people by name").fill("dvorak")
     plain.get_by_role("button", name="Search").click()
     expect(plain.locator(".people b").first).to_contain_text("Dvořák")

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from ..servers import ROOT
 from .conftest import watch
@@ -214,6 +214,27 @@ def test_it_is_worked_by_keyboard_and_esc_gives_the_focus_back(page: Page) -> No
     expect(page.locator("[data-xray]")).to_have_count(0)
     expect(button).to_be_focused()
     expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_it_appears_in_one_go_however_slow_its_style_sheet_is(page: Page) -> None:
+    shown: list[int] = []
+
+    def look(route: Route) -> None:
+        shown.append(page.locator("aside.xray").count())
+        route.continue_()
+
+    page.route("**/xray.*.css", look)
+    page.goto("/profiles/")
+    switch_on(page)
+    assert shown == [0]
+    expect(page.locator("aside.xray")).to_have_css("position", "sticky")
+
+
+def test_a_style_sheet_that_does_not_come_is_done_without(page: Page) -> None:
+    page.route("**/xray.*.css", lambda route: route.fulfill(status=503))
+    page.goto("/profiles/")
+    switch_on(page)
+    expect(page.locator("aside tbody button").first).to_be_visible()
 
 
 def test_the_tab_remembers_it_and_another_tab_does_not(page: Page) -> None:

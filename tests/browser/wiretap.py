@@ -11,7 +11,7 @@ class Wiretap:
 
     def __init__(self, port: int) -> None:
         self.site = ("127.0.0.1", port)
-        self.sent = b""
+        self.sent = bytearray()  # All connections add to it, each from a thread of its own.
         self.is_mute = False  # Then no answer of the site comes through.
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -35,7 +35,7 @@ class Wiretap:
         with suppress(OSError):
             while data := source.recv(65536):
                 if target.getpeername() == self.site:
-                    self.sent += data
+                    self.sent.extend(data)
                 elif self.is_mute:
                     continue
                 target.sendall(data)
