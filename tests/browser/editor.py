@@ -48,10 +48,15 @@ def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterato
     # Listened for from the start: asked for with the key that opens it, it may be missed.
     page.on("filechooser", lambda chooser: None)
     page.goto("/profile/avatar/")
-    expect(page.locator("#picture")).to_have_attribute("data-state", "choose")
+    expect_editor(page)
     yield page
     context.close()
     assert (faults, errors) == ([], []), (faults, errors)
+
+
+def expect_editor(page: Page) -> None:
+    """Wait for the editor's script: the plain form before it has the same names."""
+    expect(page.locator("#picture")).to_have_attribute("data-state", "choose")
 
 
 def get_touch(**options: Any) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from ..pictures import draw_jpeg, make_exif
 from .conftest import watch
+from .editor import expect_editor
 from .pages import PAGES
 from .test_layout import FIND_CUT, FIND_WIDE
+from .test_lesson import FIND_DIRECTIONS
 
 WORD = "correct horse battery"
 
@@ -56,6 +58,7 @@ def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> No
     arabic.get_by_label("الجميع").check()
     arabic.get_by_role("button", name="المتابعة إلى صورتك").click()
     expect(arabic.locator("svg.avatar text").first).to_have_text("ل")
+    expect_editor(arabic)
 
     photo = tmp_path / "IMG_0001.JPG"
     photo.write_bytes(draw_jpeg(1600, 1200, exif=make_exif(6)))
@@ -86,6 +89,7 @@ def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> No
 def test_a_refusal_is_in_arabic(arabic: Page, tmp_path: Path) -> None:
     join(arabic, "samir")
     arabic.get_by_role("link", name="التخطي الآن").click()
+    expect_editor(arabic)
     (tmp_path / "cv.pdf").write_bytes(b"%PDF-1.7 and so on")
     with arabic.expect_file_chooser() as chooser:
         arabic.get_by_role("button", name="اختيار صورة").click()
@@ -111,8 +115,7 @@ def test_arabic_starts_at_the_right_and_what_is_latin_at_the_left(arabic: Page) 
     for label in ("البريد الإلكتروني", "اسم المستخدم"):
         expect(arabic.get_by_label(label)).to_have_css("direction", "ltr")
     arabic.goto("/how-it-works/")
-    for code in arabic.locator("code:visible").all():
-        expect(code).to_have_css("direction", "ltr")
+    assert arabic.locator("code:visible").evaluate_all(FIND_DIRECTIONS) == ["ltr"]
 
 
 @pytest.mark.parametrize("name", [name for name, state in PAGES.items() if not state.language])

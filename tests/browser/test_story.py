@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ..pictures import draw_jpeg, make_exif
 from ..servers import find
 from .conftest import watch
+from .editor import expect_editor
 
 WORD = "correct horse battery"
 
@@ -109,6 +110,7 @@ def test_the_whole_story_by_keyboard_alone(
     page.keyboard.press("ArrowUp")
     expect(page.get_by_label("Everyone")).to_be_checked()
     enter(page, page.get_by_role("button", name="Go on to your picture"))
+    expect_editor(page)
     with page.expect_file_chooser() as chooser:
         enter(page, page.get_by_role("button", name="Choose a photo"))
     chooser.value.set_files(photo)
