@@ -101,10 +101,14 @@ class Bucket:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
-    def empty(self) -> None:
-        """Delete everything, and the bucket."""
+    def clear(self) -> None:
+        """Delete everything in it."""
         for name in self.list():
             self.client.delete_object(Bucket=self.name, Key=name)
+
+    def delete(self) -> None:
+        """Delete everything, and the bucket."""
+        self.clear()
         self.client.delete_bucket(Bucket=self.name)
 
 
