@@ -11,7 +11,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",  # hands static files out in development
+    "django.contrib.staticfiles",  # for runserver
     "people",
 ]
 
