@@ -2,12 +2,13 @@
 
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import TextIO
@@ -27,10 +28,15 @@ def find(pattern: str, text: str) -> str:
 
 
 def find_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return a port that is free, and stays so until a server starts on it.
+
+    Of those that no connection outwards takes: they begin at 32768 (Linux) or 49152.
+    """
+    while True:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("", 20_000 + secrets.randbelow(12_000)))
+            port: int = listener.getsockname()[1]
+            return port
 
 
 def make_environment(folder: Path, **variables: str) -> dict[str, str]:

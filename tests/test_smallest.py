@@ -20,6 +20,8 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_ope
 import pytest
 from PIL import Image
 
+from .servers import find_port
+
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "smallest"
 SIX_FILES = [
     "manage.py",
@@ -149,9 +151,7 @@ def origin(project: Path) -> Iterator[str]:
 
 @contextmanager
 def serve(project: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_port()
     log = project / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(

@@ -6,7 +6,6 @@ LIKENESS_IMAGE names the image. The network is the host's, so that no bridge nee
 import json
 import os
 import secrets
-import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
+from tests.servers import find_port
 from tests.test_corpus import CORPUS, HOSTILE, read
 
 from .engine import docker, read_documented, stand_in, wait_until_healthy
@@ -30,7 +30,12 @@ IMAGE = os.environ.get("LIKENESS_IMAGE", "")
 pytestmark = pytest.mark.skipif(
     not IMAGE, reason="Build the image and name it: LIKENESS_IMAGE=likeness."
 )
-SECRET_KEY = secrets.token_urlsafe(50)
+VARIABLES = {
+    "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
+    "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+    "DJANGO_HTTPS": "off",
+    "MEDIA_DELIVERY": "app",
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +52,15 @@ def volume() -> Iterator[str]:
 
 def hardened(volume: str, **variables: str) -> list[str]:
     """Return the options that take from the container what it does not need."""
-    variables = {
-        "DJANGO_SECRET_KEY": SECRET_KEY,
-        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
-        "DJANGO_HTTPS": "off",
-        "MEDIA_DELIVERY": "app",
-    } | variables
     options = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     options += ["--network=host", f"--volume={volume}:/data"]
-    return options + [f"--env={name}={value}" for name, value in variables.items()]
+    return options + [f"--env={name}={value}" for name, value in (VARIABLES | variables).items()]
 
 
 @contextmanager
 def serve(volume: str, *extra: str, image: str = IMAGE) -> Iterator[tuple[str, str]]:
     """Run the site until it is healthy; give the container's id and the site's origin."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(find_port())
     options = hardened(volume, HOST="127.0.0.1", PORT=port)
     container = docker("run", "--detach", "--health-interval=1s", *options, *extra, image)
     try:
@@ -105,6 +102,8 @@ def test_a_backup_brings_everything_back(volume: str, tmp_path: Path) -> None:
             command = ["bash", "-euo", "pipefail", "-c", script]
             return subprocess.run(command, cwd=tmp_path, check=True, stdout=PIPE, text=True).stdout
 
+        lines = [f"{name}={value}\n" for name, value in VARIABLES.items()]
+        (tmp_path / "site.env").write_text("".join(lines))
         linus = Visitor(origin)
         account = {"username": "linus", "email": "linus@example.com"}
         linus.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
@@ -115,7 +114,7 @@ def test_a_backup_brings_everything_back(volume: str, tmp_path: Path) -> None:
         assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
         linus.send("/profile/avatar/delete/")
         linus.send("/profile/edit/", display_name="Changed", visibility="public")
-        assert "0 orphans found." in run("Restore the container")
+        assert "0 orphans deleted." in run("Restore the container")
         wait_until_healthy(container)
         page = linus.page("/profiles/linus/")  # In the session that was in the backup.
         assert "Changed" not in page
