@@ -25,7 +25,7 @@ def docker(*arguments: str) -> str:
 
 def read_documented(heading: str) -> str:
     """Return the first commands under a heading of docs/deploying.md."""
-    section = (ROOT / "docs/deploying.md").read_text().split(f"# {heading}\n")[1]
+    section = (ROOT / "docs/deploying.md").read_text().split(f"# {heading}\n")[1].split("\n##")[0]
     return section.split("```sh\n")[1].split("```")[0].replace("git pull\n", "")
 
 
@@ -36,7 +36,9 @@ def stand_in(script: str, container: str, volume: str, image: str) -> str:
     """
     run = f"--network host --volume {volume}:/data {image}"
     script = script.replace("--volume likeness:/data likeness", run)
-    return re.sub(r"docker (exec|stop|start) likeness\b", rf"docker \1 {container}", script)
+    script = re.sub(r"docker (exec|stop|start) likeness\b", rf"docker \1 {container}", script)
+    assert "likeness:/data" not in script, script  # An operator's own volume.
+    return script
 
 
 def wait_until_healthy(container: str) -> None:

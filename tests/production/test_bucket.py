@@ -19,9 +19,10 @@ import pytest
 
 from profiles.names import PRIVATE, PUBLIC
 from tests.pictures import draw_jpeg
-from tests.servers import GUNICORN, find, make_environment, manage, serve
+from tests.servers import GUNICORN, ROOT, find, make_environment, manage, serve
 
 from .buckets import S3, Bucket, Line, fetch
+from .databases import BIN, run_postgres
 from .engine import read_documented
 from .visitors import PASSWORD, Visitor, found
 
@@ -317,44 +318,78 @@ def test_a_name_is_never_written_twice(site: Site) -> None:
     assert site.manage("shell", "--no-imports", "-c", code).stdout == "refused\n"
 
 
-@pytest.mark.skipif(not shutil.which("rclone"), reason="Install rclone.")
+MOVE = "Move the pictures from a disk to the bucket"
+MANY = "Backup, restore and upgrade of many machines"
+AUDIT = ("audit_media", "--delete-orphans", "--older-than", "0")
+HIDE = """
+from profiles.models import Profile
+profile = Profile.objects.filter(visibility="public").first()
+profile.visibility = "members"
+profile.save()
+"""
+needs_rclone = pytest.mark.skipif(not shutil.which("rclone"), reason="Install rclone.")
+
+
+def manage_all(environment: dict[str, str], *commands: tuple[str, ...]) -> str:
+    """Run commands of manage.py, which must not fail; return what the last one says."""
+    for command in commands:
+        done = manage(environment, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@needs_rclone
 def test_pictures_move_from_a_disk_to_a_bucket_and_back(tmp_path: Path) -> None:
     disk = make_environment(tmp_path)
-    hide_one = (
-        "from profiles.models import Profile\n"
-        "profile = Profile.objects.first()\n"
-        "profile.visibility = 'members'\n"
-        "profile.save()"
-    )
-    for command in (["migrate"], ["demo", "--profiles", "2"], ["shell", "-v0", "-c", hide_one]):
-        assert manage(disk, *command).returncode == 0
+    hide = ("shell", "-v0", "-c", HIDE)
+    manage_all(disk, ("migrate",), ("demo", "--profiles", "2"), hide)
     media = tmp_path / "media"
     bucket = Bucket()
-    audit = ("audit_media", "--older-than", "0")
     in_bucket = disk | make_variables(bucket, S3.port or 80)
-    to_bucket = read_documented("Move the pictures from a disk to the bucket") + "to_bucket"
+    to_bucket = read_documented(MOVE) + "to_bucket"
     try:
-        rclone(f"{to_bucket}; to_bucket", tmp_path, bucket)
-        assert "10 files, 0 orphans found." in manage(in_bucket, *audit).stdout
-        for folder, rule in (("avatars", PUBLIC), ("protected", PRIVATE)):
+        rclone(to_bucket, tmp_path, bucket)
+        for folder, rule in (("protected", PRIVATE), ("avatars", PUBLIC)):
             name = next((media / folder).rglob("*-512.webp")).relative_to(media)
             head = bucket.client.head_object(Bucket=bucket.name, Key=str(name))
             assert (head["ContentType"], head["CacheControl"]) == ("image/webp", rule)
-        # The backup, of which the database's part is as in the second stage.
-        backup = read_documented("Backup, restore and upgrade of many machines")
-        rclone(re.sub("pg_dump.*", "", backup), tmp_path, bucket)
-        bucket.clear()
-        assert manage(in_bucket, *audit).returncode == 1
-        rclone(f"cd backup; {to_bucket}", tmp_path, bucket)
-        assert "10 files, 0 orphans found." in manage(in_bucket, *audit).stdout
+        # Somebody hides theirs, before the site stops and the rest is copied.
+        manage_all(disk, hide)
+        rclone(to_bucket, tmp_path, bucket)
+        assert "15 files, 5 orphans deleted." in manage_all(in_bucket, AUDIT)
+        url = f"http://{S3.hostname}:{S3.port}/{bucket.name}/{name}"
+        assert fetch(url)[0].status in (403, 404)
         shutil.rmtree(media)
         rclone("rclone copy bucket:likeness-media media", tmp_path, bucket)
-        assert "10 files, 0 orphans found." in manage(disk, *audit).stdout
+        assert "10 files, 0 orphans deleted." in manage_all(disk, AUDIT)
     finally:
         bucket.delete()
 
 
-def rclone(script: str, folder: Path, bucket: Bucket) -> None:
+@needs_rclone
+@pytest.mark.skipif(not BIN, reason="Install postgresql.")
+def test_a_backup_of_many_machines_brings_everything_back(tmp_path: Path) -> None:
+    bucket = Bucket()
+    restore = find("pg_restore .+", (ROOT / "docs" / "deploying.md").read_text().split(MANY)[1])
+    try:
+        with run_postgres() as database:
+            site = make_environment(tmp_path, **make_variables(bucket, S3.port or 80))
+            site["DATABASE_URL"] = old = database.make_owned("old")
+            hide = ("shell", "-v0", "-c", HIDE)
+            manage_all(site, ("migrate",), ("demo", "--profiles", "2"), hide)
+            before = bucket.list()
+            rclone(read_documented(MANY), tmp_path, bucket, DATABASE_URL=old)
+            bucket.clear()
+            site["DATABASE_URL"] = new = database.make_owned("new")
+            rclone(restore, tmp_path, bucket, DATABASE_URL=new)
+            rclone(f"cd backup; {read_documented(MOVE)}to_bucket", tmp_path, bucket)
+            assert "10 files, 0 orphans deleted." in manage_all(site, ("migrate",), AUDIT)
+            assert bucket.list() == before
+    finally:
+        bucket.delete()
+
+
+def rclone(script: str, folder: Path, bucket: Bucket, **others: str) -> None:
     """Run commands of the manual, for which the server is rclone's remote "bucket"."""
     remote = {
         "TYPE": "s3",
@@ -366,8 +401,10 @@ def rclone(script: str, folder: Path, bucket: Bucket) -> None:
     }
     variables = {f"RCLONE_CONFIG_BUCKET_{name}": value for name, value in remote.items()}
     variables["RCLONE_CONFIG"] = str(folder / "none.conf")
+    variables["PATH"] = f"{BIN}:{os.environ['PATH']}"  # pg_dump is no older than its server.
     command = ["sh", "-ec", script.replace("likeness-media", bucket.name)]
-    done = subprocess.run(command, cwd=folder, env=os.environ | variables, capture_output=True)
+    environment = os.environ | variables | others
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
 
 

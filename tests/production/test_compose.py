@@ -208,7 +208,7 @@ def test_no_request_fails_while_the_site_reloads(composition: Composition) -> No
         visits = [pool.submit(visit) for _ in range(4)]
         for _ in range(2):
             time.sleep(1)
-            composition.run("docker compose kill --signal HUP site")
+            composition.run("docker compose exec -T site sh -c 'kill -HUP 1'")
             time.sleep(5)
         is_over.set()
         statuses = [status for visit in visits for status in visit.result()]

@@ -3,71 +3,24 @@
 The other tests run on PostgreSQL as well, where DATABASE_URL names one.
 """
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import psycopg
 import pytest
 
-from tests.servers import GUNICORN, find, find_port, get, make_environment, manage, serve
+from tests.servers import GUNICORN, find, get, make_environment, manage, serve
 
+from .databases import BIN, Database, run_postgres
 from .visitors import PASSWORD, Visitor, draw_photo
 
-BINARIES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), Path("/usr/local/bin")]
-BIN = next((folder for folder in reversed(BINARIES) if (folder / "initdb").exists()), None)
 pytestmark = pytest.mark.skipif(not BIN, reason="Install postgresql.")
 THREADS = 2 * 4  # gunicorn's workers, and the threads of each
 
 
-@dataclass
-class Database:
-    """A PostgreSQL of the test's own."""
-
-    folder: Path
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
-
-    def run(self, command: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's own programs, which refuse to be root."""
-        program = [str((BIN or Path()) / command), f"--pgdata={self.folder}/data", *arguments]
-        user = "postgres" if os.geteuid() == 0 else None
-        subprocess.run(program, cwd="/", user=user, check=True, stdout=subprocess.DEVNULL)
-
-    def control(self, verb: str) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
-        start = [f"--options={options}", f"--log={self.folder}/log"] if verb != "stop" else []
-        self.run("pg_ctl", verb, "--wait", "--silent", "--mode=fast", *start)
-
-    def list_connections(self) -> set[int]:
-        """Return the process ids of the server that others than this test are connected to."""
-        sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
-        with psycopg.connect(self.url) as connection:
-            pids = {pid for (pid,) in connection.execute(sql)}
-            return pids - {connection.info.backend_pid}
-
-
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    # Not pytest's folder, which is closed to the user postgres.
-    with TemporaryDirectory() as name:
-        database = Database(Path(name), find_port())
-        if os.geteuid() == 0:
-            shutil.chown(name, "postgres")
-        database.run(
-            "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"
-        )
-        database.control("start")
+    with run_postgres() as database:
         yield database
-        database.control("stop")
 
 
 @pytest.fixture(scope="module")
