@@ -28,9 +28,10 @@ def find(pattern: str, text: str) -> str:
 
 
 def find_port() -> int:
-    """Return a port that is free, and stays so until a server starts on it.
+    """Return a port on which nothing listens.
 
-    Of those that no connection outwards takes: they begin at 32768 (Linux) or 49152.
+    Of those that no connection outwards takes before a server starts on it: theirs begin at 32768
+    (Linux) or 49152.
     """
     while True:
         with socket.socket() as listener, suppress(OSError):
@@ -79,12 +80,12 @@ def serve(
         yield port
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)  # gunicorn gives its workers 30 s.
 
 
 def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until a server answers; fail when it ends before."""
-    for _ in range(300):
+    for _ in range(1200):
         try:
             if get(port, "/healthz")[0].status == 200:
                 return

@@ -241,7 +241,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     """Run code of the site in a process of its own, with a database and media in a folder."""
     own = {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "MEDIA_ROOT": f"{folder}/media"}
     return subprocess.run(
-        [sys.executable, "-c", SETUP + code], cwd=ROOT, env=os.environ | own, timeout=60
+        [sys.executable, "-c", SETUP + code], cwd=ROOT, env=os.environ | own, timeout=300
     )
 
 

@@ -81,7 +81,7 @@ def serve_tls(environment: dict[str, str], certificate: Path, log: TextIO) -> It
         yield port
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)  # gunicorn gives its workers 30 s.
 
 
 def wait_for(process: subprocess.Popen[bytes], port: int, context: ssl.SSLContext) -> None:

@@ -44,10 +44,16 @@ class Line:
                 if self.state == "cut":
                     near.close()
                 elif self.state in ("open", "torn"):
-                    far = socket.create_connection((S3.hostname, S3.port or 80))
-                    self.open.append(far)
-                    for ends in ((near, far, 1), (far, near, 0)):
-                        threading.Thread(target=self._pump, args=ends, daemon=True).start()
+                    self._connect(near)
+
+    def _connect(self, near: socket.socket) -> None:
+        try:
+            far = socket.create_connection((S3.hostname, S3.port or 80))
+        except OSError:  # The next one may get through.
+            return near.close()
+        self.open.append(far)
+        for ends in ((near, far, 1), (far, near, 0)):
+            threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket, count: int) -> None:
         with suppress(OSError), closing(source), closing(target):

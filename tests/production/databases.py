@@ -62,9 +62,8 @@ def run_postgres() -> Iterator[Database]:
         database = Database(Path(name), find_port())
         if os.geteuid() == 0:
             shutil.chown(name, "postgres")
-        database.run(
-            "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"
-        )
+        options = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+        database.run("initdb", "--username=postgres", *options)
         database.control("start")
         try:
             yield database

@@ -44,7 +44,7 @@ class Visitor:
         return found(r'name="csrfmiddlewaretoken" value="(\w+)"', self.page(path))
 
     def _open(self, request: Request) -> tuple[Message, bytes]:
-        with self.opener.open(request, timeout=30) as response:
+        with self.opener.open(request, timeout=120) as response:
             return response.headers, response.read()
 
 
