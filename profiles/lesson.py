@@ -23,6 +23,7 @@ TAGS = {
     "static": f'{{% static "{STYLESHEET}" %}}',
     "plain": f"/static/{STYLESHEET}",
     "hashed": "/static/css/site.3f9a….css",
+    "media": "/media/",
     "if": "{% if %}",
     "avatar": "{% avatar %}",
 }
