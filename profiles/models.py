@@ -29,8 +29,8 @@ class UsernameField(models.CharField):
 class User(AbstractUser):
     """An account. Its e-mail address is empty until the link that was sent there is followed."""
 
-    first_name = None  # type: ignore[assignment]  # People have one free display name instead.
-    last_name = None  # type: ignore[assignment]
+    # People have one free display name instead; with None an inherited field is dropped.
+    first_name = last_name = None  # type: ignore[assignment]
     username = UsernameField(
         _("user name"),
         max_length=30,
