@@ -11,7 +11,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",  # for runserver
+    # for runserver:
+    "django.contrib.staticfiles",
     "people",
 ]
 
