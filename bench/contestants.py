@@ -90,7 +90,7 @@ def tutorial(folder: Path) -> Upload:
 
 def register_heif() -> None:
     """Let Pillow open HEIC, as a project does that wants it."""
-    from pi_heif import register_heif_opener
+    from pillow_heif import register_heif_opener
 
     register_heif_opener()
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO, cast
 
-from pi_heif import register_heif_opener
+from pillow_heif import register_heif_opener
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 

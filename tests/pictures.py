@@ -171,7 +171,7 @@ def make_box(kind: bytes, *parts: bytes) -> bytes:
 def make_heic(turns: int = 0, claim: tuple[int, int] = (64, 64)) -> bytes:
     """Return a HEIC of four coloured quarters, to be turned left so many times when shown.
 
-    pi_heif decodes only, so this is written by hand: one HEVC picture of four blocks of raw
+    Written by hand, so that the container may lie: one HEVC picture of four blocks of raw
     samples (PCM), which need no encoder. `claim` is the size that the container tells.
     """
     profile = "00000011" + f"{0x60000000:032b}" + "1001" + "0" * 44 + f"{30:08b}"
