@@ -18,7 +18,7 @@ SIZES = (512, 256, 128, 64)
 
 
 def likeness(folder: Path) -> Upload:
-    from profiles import images
+    from profiles.pictures import images
 
     def upload(source: Path) -> None:
         with source.open("rb") as file:

@@ -16,7 +16,7 @@ import pyvips
 from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
 
-from profiles import images, metadata
+from profiles.pictures import images, metadata
 
 SIDE = 512
 RESULTS = Path(__file__).parent / "results" / "fidelity.csv"

@@ -14,7 +14,7 @@ import pillow_heif
 import pyvips
 from PIL import Image
 
-from profiles import images, limits
+from profiles.pictures import images, limits
 
 from . import inputs, measure
 

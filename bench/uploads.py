@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from profiles import images
+from profiles.pictures import images
 from tests.servers import GUNICORN, ROOT, find_port, make_environment, manage, wait_for
 
 from . import inputs, measure

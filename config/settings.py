@@ -79,7 +79,7 @@ TEMPLATES = [
     },
 ]
 FILE_UPLOAD_HANDLERS = [
-    "profiles.uploads.LimitUploadHandler",
+    "profiles.pictures.uploads.LimitUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
@@ -175,7 +175,7 @@ def allow_other_origins(headers: Any, path: str, url: str) -> None:
 
 WHITENOISE_ADD_HEADERS_FUNCTION = allow_other_origins
 
-# Media files: what visitors sent, made anew by profiles/images.py.
+# Media files: what visitors sent, made anew by profiles/pictures/images.py.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
 MEDIA_DELIVERY = env.str("MEDIA_DELIVERY", default="app")
@@ -191,8 +191,8 @@ AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default="")
 # Or in a bucket; the names are those of django-storages, which reads the keys itself.
 if AWS_STORAGE_BUCKET_NAME := env.str("AWS_STORAGE_BUCKET_NAME", default=""):
     MEDIA_DELIVERY, MEDIA_DELIVERY_CHOSEN = "bucket", True
-    STORAGES["default"] = {"BACKEND": "profiles.storages.BucketStorage"}
-    STORAGES["protected"] = {"BACKEND": "profiles.storages.ProtectedBucketStorage"}
+    STORAGES["default"] = {"BACKEND": "profiles.pictures.storages.BucketStorage"}
+    STORAGES["protected"] = {"BACKEND": "profiles.pictures.storages.ProtectedBucketStorage"}
     AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", default=None)
     AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME", default="us-east-1")
     AWS_S3_ENDPOINT_URL = env.str(

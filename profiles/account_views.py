@@ -30,8 +30,8 @@ from .account_forms import (
 )
 from .answers import show
 from .clients import client_network
-from .fields import read_files
 from .models import MemberRequest, Profile, User
+from .pictures.fields import read_files
 
 
 @sensitive_post_parameters("password1", "password2")

@@ -10,9 +10,9 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from .fields import get_storage
 from .models import Profile
-from .names import ENDINGS, PROTECTED, get_headers, list_names
+from .pictures.fields import get_storage
+from .pictures.names import ENDINGS, PROTECTED, get_headers, list_names
 
 # Only names of the shape that the site writes.
 NAME = rf"(?:avatars|protected)/[0-9a-f]{{2}}/[0-9a-f]{{32}}-(?:{'|'.join(ENDINGS)})"

@@ -11,11 +11,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from .fields import KEEP, make_avatar
-from .images import SIZES, Avatar, Crop
 from .models import Profile
+from .pictures.fields import KEEP, make_avatar
+from .pictures.images import SIZES, Avatar, Crop
+from .pictures.timings import Timings
 from .throttles import ThrottledForm
-from .timings import Timings
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from .fields import ENDINGS, PLACEHOLDER
 from .models import Profile
+from .pictures.fields import ENDINGS, PLACEHOLDER
 
 STYLESHEET = "css/site.css"
 # What a template says, as text: inside a template it would be done instead of shown.

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from .fields import AvatarField
+from .pictures.fields import AvatarField
 from .search import fold
 
 

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from .answers import show, tell
 from .forms import AvatarForm, ProfileForm, WelcomeForm, tell_outage
 from .models import MemberRequest, Profile
+from .pictures.uploads import find_timings
 from .search import paginate, search
-from .uploads import find_timings
 
 upload_log = logging.getLogger("likeness.uploads")
 

@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from profiles.limits import MAX_BYTES
 from profiles.models import Profile, User
+from profiles.pictures.limits import MAX_BYTES
 
 from .conftest import list_media, sign_in
 from .pictures import draw_jpeg

@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from profiles import images, limits
 from profiles.models import Profile, User
+from profiles.pictures import images, limits
 
 from .conftest import list_media
 from .pictures import QUARTERS, draw, draw_jpeg, encode, make_exif

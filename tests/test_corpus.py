@@ -15,7 +15,7 @@ from django.conf import LazySettings
 from django.test import Client
 from PIL import Image, ImageStat
 
-from profiles import images, metadata
+from profiles.pictures import images, metadata
 
 from .conftest import list_media
 from .pictures import draw_jpeg, list_parts
@@ -165,7 +165,7 @@ def test_no_name_of_a_file_decides_where_it_lies(
 MEASURE = """
 import json, re, resource, sys, time
 from pathlib import Path
-from profiles import images, metadata
+from profiles.pictures import images, metadata
 
 def peak():
     return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

@@ -6,7 +6,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from profiles.models import Profile, User
-from profiles.names import list_names
+from profiles.pictures.names import list_names
 
 from .conftest import sign_in
 

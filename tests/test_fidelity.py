@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from profiles import images, metadata
+from profiles.pictures import images, metadata
 
 from .colours import convert_to_lab, find_difference
 from .test_corpus import COLOURED, CORPUS

@@ -10,8 +10,8 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import transaction
 
-from profiles.fields import make_avatar
 from profiles.models import Profile, User
+from profiles.pictures.fields import make_avatar
 
 from .conftest import list_media
 from .pictures import draw_jpeg

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from profiles.images import Refused, make_avatar
-from profiles.names import ENDINGS
+from profiles.pictures.images import Refused, make_avatar
+from profiles.pictures.names import ENDINGS
 
 from .pictures import draw, draw_jpeg, encode, make_exif, make_heic
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms, ImageStat
 
-from profiles import images, metadata
-from profiles.images import SIZES, Avatar, Crop, Refused
+from profiles.pictures import images, metadata
+from profiles.pictures.images import SIZES, Avatar, Crop, Refused
 
 from .pictures import (
     QUARTERS,

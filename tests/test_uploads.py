@@ -10,9 +10,9 @@ from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from profiles.limits import MAX_BYTES
 from profiles.models import User
-from profiles.uploads import LimitUploadHandler
+from profiles.pictures.limits import MAX_BYTES
+from profiles.pictures.uploads import LimitUploadHandler
 
 from .conftest import list_media
 from .pictures import draw_jpeg, draw_noise, encode

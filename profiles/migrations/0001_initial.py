@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import profiles.fields
+import profiles.pictures.fields
 import profiles.models
 from django.conf import settings
 from django.db import migrations, models
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('location', models.CharField(blank=True, max_length=60, verbose_name='place')),
                 ('website', models.URLField(blank=True, validators=[django.core.validators.URLValidator(schemes=['http', 'https'])], verbose_name='website')),
                 ('visibility', models.CharField(choices=[('public', 'Everyone'), ('members', 'Members, who have signed in'), ('private', 'Only me')], default='members', max_length=7, verbose_name='who can see you')),
-                ('avatar', profiles.fields.AvatarField(blank=True, db_index=True, upload_to='avatars/', verbose_name='picture')),
+                ('avatar', profiles.pictures.fields.AvatarField(blank=True, db_index=True, upload_to='avatars/', verbose_name='picture')),
                 ('description', models.CharField(blank=True, max_length=250, verbose_name='description of the picture')),
                 ('folded_name', models.TextField(editable=False)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='profile', to=settings.AUTH_USER_MODEL)),

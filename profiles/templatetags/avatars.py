@@ -7,8 +7,8 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from ..images import SIZES
 from ..models import Profile
+from ..pictures.images import SIZES
 
 register = template.Library()
 HUES = 12

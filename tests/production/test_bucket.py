@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from profiles.names import PRIVATE, PUBLIC
+from profiles.pictures.names import PRIVATE, PUBLIC
 from tests.pictures import draw_jpeg
 from tests.servers import GUNICORN, ROOT, find, make_environment, manage, serve
 

@@ -9,9 +9,9 @@ from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ...fields import get_storage
 from ...models import Profile
-from ...names import PROTECTED, list_names
+from ...pictures.fields import get_storage
+from ...pictures.names import PROTECTED, list_names
 
 PREFIXES = (Profile._meta.get_field("avatar").upload_to, PROTECTED)
 

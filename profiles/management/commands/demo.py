@@ -9,8 +9,8 @@ from django.core.files.base import ContentFile
 from django.core.management.base import BaseCommand
 from django.db.models import QuerySet
 
-from ...fields import make_avatar
 from ...models import Profile, User
+from ...pictures.fields import make_avatar
 from ...search import fold
 from ...templatetags.avatars import HUES
 from ._busts import draw_bust

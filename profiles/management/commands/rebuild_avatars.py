@@ -5,8 +5,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from ...fields import get_storage, make_avatar
 from ...models import Profile
+from ...pictures.fields import get_storage, make_avatar
 
 
 class Command(BaseCommand):

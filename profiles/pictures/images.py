@@ -12,9 +12,9 @@ from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO, cast
 
-from pillow_heif import register_heif_opener
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
+from pillow_heif import register_heif_opener
 
 from .limits import (
     END_OF_IMAGE,
