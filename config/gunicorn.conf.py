@@ -13,7 +13,7 @@ bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 8000
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
-threads = 4
+threads = 4  # Half of them may wait for a picture: PLACES in profiles/pictures/cell.py.
 # A worker's heartbeat is a file that it touches: on a disk that stalls, it would be killed.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # It would lie in the user's home folder, which a service has no need of.

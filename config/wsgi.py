@@ -7,8 +7,11 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from profiles.pictures import cell
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_wsgi_application()
+cell.start()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -8,6 +8,8 @@ from django.shortcuts import render
 
 # 400 for all the rest.
 STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "throttled": 429}
+# For how many seconds; of all other outages nobody knows.
+RETRY_AFTER = {"busy": 5}
 
 
 def show(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
@@ -21,9 +23,10 @@ def show(request: HttpRequest, template: str, form: forms.BaseForm, **context: A
 
 def tell(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
     """Give an answer the status of its form, and of what passes, when to come back."""
-    codes = [error.code for errors in form.errors.as_data().values() for error in errors]
+    codes = [error.code or "" for errors in form.errors.as_data().values() for error in errors]
     if codes:
-        response.status_code = STATUS_CODES.get(codes[0] or "", 400) if len(codes) == 1 else 400
+        response.status_code = STATUS_CODES.get(codes[0], 400) if len(codes) == 1 else 400
     if response.status_code in (429, 503):
-        response["Retry-After"] = str(getattr(form, "wait", 0) or 60)
+        wait = getattr(form, "wait", 0) or RETRY_AFTER.get(codes[0], 60)
+        response["Retry-After"] = str(wait)
     return response

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_network
 from itertools import pairwise
@@ -14,6 +15,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.files.storage import FileSystemStorage, storages
 from django.template import engines
 from django.urls import Resolver404, resolve
+
+from .pictures import cell
 
 STATIC_TAG = re.compile(r"{%\s*static\s+[\"']([^\"'{]+)[\"']")
 SECURITY = "django.middleware.security.SecurityMiddleware"
@@ -32,7 +35,7 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if settings.DEBUG:
         return []
     files = [*check_manifest(), *check_delivery(), *check_owner(), *check_bucket()]
-    return [*files, *check_proxies(), *check_origins(), *check_mail()]
+    return [*files, *check_proxies(), *check_origins(), *check_mail(), *check_cell()]
 
 
 def check_folders() -> Iterator[CheckMessage]:
@@ -240,4 +243,13 @@ def check_mail() -> Iterator[CheckMessage]:
             "No mail is sent: nobody can confirm an address or reset a password.",
             hint="Set EMAIL_URL, such as smtp+tls://user:password@mail.example.org:587.",
             id="profiles.W002",
+        )
+
+
+def check_cell() -> Iterator[CheckMessage]:
+    if sys.platform == "linux" and not cell.has_filter():
+        yield Error(
+            "Nothing filters the system calls of the process that opens visitors' pictures.",
+            hint="HEIC and AVIF are refused meanwhile. Install libseccomp (Debian: libseccomp2).",
+            id="profiles.E013",
         )

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from .models import Profile
+from .pictures.avatar import Avatar, Crop
 from .pictures.fields import KEEP, make_avatar
-from .pictures.images import SIZES, Avatar, Crop
+from .pictures.names import SIZES
 from .pictures.timings import Timings
 from .throttles import ThrottledForm
 

@@ -15,7 +15,8 @@ from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from .models import Profile
-from .pictures.fields import ENDINGS, PLACEHOLDER
+from .pictures.fields import PLACEHOLDER
+from .pictures.names import ENDINGS
 
 STYLESHEET = "css/site.css"
 # What a template says, as text: inside a template it would be done instead of shown.

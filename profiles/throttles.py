@@ -42,13 +42,23 @@ def attempt(name: str, who: object) -> int:
         return 0
     # The table holds what counts now and nothing else: each attempt clears away what is over.
     Attempts.objects.filter(ends__lte=now).delete()
-    # Nobody's address is kept, neither of the network nor of the mail.
-    key = salted_hmac("profiles.throttles", f"{name} {who}", algorithm="sha256").hexdigest()
+    key = make_key(name, who)
     Attempts.objects.bulk_create([Attempts(key=key, ends=now + PERIOD)], ignore_conflicts=True)
     mine = Attempts.objects.filter(key=key)
     if mine.filter(number__lt=limit).update(number=F("number") + 1):
         return 0
     return count_seconds(mine.values_list("ends", flat=True).first())
+
+
+def forgive(name: str, who: object) -> None:
+    """Take back an attempt that failed through no fault of who made it."""
+    mine = Attempts.objects.filter(key=make_key(name, who), number__gt=0)
+    mine.update(number=F("number") - 1)
+
+
+def make_key(name: str, who: object) -> str:
+    """Return what attempts are counted under; nobody's address is stored, of network or mail."""
+    return salted_hmac("profiles.throttles", f"{name} {who}", algorithm="sha256").hexdigest()
 
 
 def count_seconds(end: datetime | None) -> int:

@@ -17,6 +17,7 @@ from .forms import AvatarForm, ProfileForm, WelcomeForm, tell_outage
 from .models import MemberRequest, Profile
 from .pictures.uploads import find_timings
 from .search import paginate, search
+from .throttles import forgive
 
 upload_log = logging.getLogger("likeness.uploads")
 
@@ -102,6 +103,8 @@ def edit_avatar(request: MemberRequest) -> HttpResponse:
         with tell_outage(form):
             response = answer_saved(request, form)
     response = response or answer_form(request, form)
+    if form.has_error("avatar", "busy"):
+        forgive("upload", request.user.pk)
     if "avatar" in request.FILES:
         response["Server-Timing"] = str(form.timings)
         report = form.write_report()

@@ -103,3 +103,23 @@ def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTTP
         connection.request(method, path, headers=names)
         response = connection.getresponse()
         return response, response.read()
+
+
+def upload(port: int, session: str, picture: bytes, source: str = "127.0.0.1") -> int:
+    """Upload a picture as a script of a member; return the status of the answer.
+
+    `source` is an address of the loopback network: a front counts by address.
+    """
+    token = "t" * 32
+    head = b'--cut\r\nContent-Disposition: form-data; name="avatar"; filename="me.jpg"\r\n\r\n'
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "multipart/form-data; boundary=cut",
+        "Cookie": f"sessionid={session}; csrftoken={token}",
+        "X-CSRFToken": token,
+    }
+    body = head + picture + b"\r\n--cut--\r\n"
+    connection = HTTPConnection("127.0.0.1", port, timeout=120, source_address=(source, 0))
+    with closing(connection):
+        connection.request("POST", "/profile/avatar/", body, headers)
+        return connection.getresponse().status

@@ -3,16 +3,19 @@
 import functools
 from io import BytesIO
 
+import pillow_heif
 import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from profiles.pictures import images, metadata
+from profiles.pictures import cell, images, metadata
+from profiles.pictures.avatar import Crop
 
 from .colours import convert_to_lab, find_difference
 from .test_corpus import COLOURED, CORPUS
 from .test_corpus import pytestmark as pytestmark
 
+pillow_heif.register_heif_opener(thumbnails=False)
 FIELDS, FIELD = 32, 16  # as many fields a side are compared, of as many pixels a side at least
 # A plain decoder does not take those that break off.
 PHOTOS = [row["file"] for row in COLOURED if not row["file"].startswith("broken_jpeg")]
@@ -22,8 +25,8 @@ def make_reference(data: bytes) -> Image.Image:
     """Return the square as slow and plain as can be: colours at full size, then area averages."""
     im: Image.Image = Image.open(BytesIO(data))
     im.load()
-    exif = metadata.read_exif(im.info.get("exif") or b"")
-    turn = images.TURNS.get(exif.get(metadata.ORIENTATION, 1))
+    orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
+    turn = images.TURNS.get(orientation)
     im = im if turn is None else im.transpose(turn)
     profile = im.info.get("icc_profile") or b""
     if im.has_transparency_data:
@@ -32,11 +35,11 @@ def make_reference(data: bytes) -> Image.Image:
         im = im.convert("RGB")
     elif im.mode.startswith("I"):
         im = im.point(lambda value: value / 257).convert("L")
-    if isinstance(profile, bytes) and (transform := images.build_transform(profile, im.mode)):
+    if profile and (transform := images.build_transform(profile, im.mode)):
         im = transform.apply(im)
     if im.mode == "RGBA":
         im = images.flatten(im)
-    left, top, side = images.Crop().square(*im.size)
+    left, top, side = Crop().square(*im.size)
     box = (left, top, left + side, top + side)
     return average(im.convert("RGB"), box)
 
@@ -57,7 +60,7 @@ def list_lab(im: Image.Image) -> list[tuple[float, float, float]]:
 def measure_error(name: str) -> float:
     """Return the mean CIEDE2000 between an avatar and its reference."""
     data = (CORPUS / "good" / name).read_bytes()
-    made: Image.Image = Image.open(BytesIO(images.make_avatar(BytesIO(data)).files["512.webp"]))
+    made: Image.Image = Image.open(BytesIO(cell.make_avatar(BytesIO(data)).files["512.webp"]))
     reference = list_lab(make_reference(data))
     fields = round(len(reference) ** 0.5)
     made = images.flatten(made).resize((fields, fields), Resampling.BOX)

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from profiles.pictures.images import Refused, make_avatar
+from profiles.pictures.cell import make_avatar
+from profiles.pictures.limits import Refused
 from profiles.pictures.names import ENDINGS
 
 from .pictures import draw, draw_jpeg, encode, make_exif, make_heic

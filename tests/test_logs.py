@@ -127,7 +127,7 @@ def test_a_forbidden_page_shows_its_number(db: None, client: Client) -> None:
     assert "tell the operator this number" in page
 
 
-STEPS = {"read", "decode", "encode", "store"}
+STEPS = {"read", "wait", "decode", "encode", "store"}
 
 
 def upload(client: Client, data: bytes, json: bool = False, **fields: Any) -> Any:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from profiles.models import Attempts, User
 from profiles.throttles import attempt
 
+from .cells import hold_all_places
 from .conftest import sign_in
 from .pictures import draw_jpeg
 from .servers import make_environment, manage
@@ -105,6 +106,12 @@ def test_zero_lets_everything_be_done(db: None, settings: LazySettings) -> None:
     settings.THROTTLES = {"upload": 0}
     assert [attempt("upload", 1) for _ in range(5)] == [0] * 5
     assert not Attempts.objects.exists()
+
+
+def test_a_picture_that_came_when_too_many_did_does_not_count(as_ada: Client) -> None:
+    with hold_all_places():
+        assert [upload(as_ada).status_code for _ in range(3)] == [503] * 3
+    assert [upload(as_ada).status_code for _ in range(3)] == [302, 302, 429]
 
 
 def try_once(_: int = 0) -> bool:

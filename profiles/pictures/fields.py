@@ -1,12 +1,14 @@
 """The avatar field: an `ImageField` that stores finished avatars, and never what was sent."""
 
 import secrets
+import sys
 from contextlib import suppress
 from enum import Enum
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
@@ -15,7 +17,9 @@ from django.db.models.fields.files import ImageFieldFile
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from . import images, limits
+from . import cell
+from .avatar import Avatar, Crop
+from .limits import Refused, refuse_bytes
 from .names import ENDINGS, NAME_ENDING, PROTECTED, list_names
 from .timings import Timings
 
@@ -41,16 +45,16 @@ REFUSALS = {
         "This JPEG has %(megapixels)s megapixels and is saved as a progressive one; the limit for "
         "these is %(limit)s. Save it without that option, or choose a smaller copy."
     ),
-    "scans": _(
-        "This JPEG is built up in more than %(limit)s passes, as no camera does. "
-        "Save it anew, or choose another."
+    "unusual": _(
+        "This HEIC is put together as no phone does it. Save it as a JPEG, or choose another."
     ),
     "heavy": _(
-        "This AVIF is broken, or takes more to open than we can give. "
-        "Save it as a JPEG, or choose another."
+        "This picture takes more time or memory to open than we can give. "
+        "Save it as a JPEG, or choose a smaller copy."
     ),
-    "pieces": _(
-        "This file is cut into more pieces than any camera makes. Save it anew, or choose another."
+    "crashed": _("This file cannot be opened safely. Save it as a JPEG, or choose another."),
+    "unsafe": _(
+        "We cannot open HEIC and AVIF files safely just now. Save it as a JPEG, or choose another."
     ),
     "busy": _("Many pictures are being made just now. Nothing has changed; try again in a minute."),
 }
@@ -65,16 +69,13 @@ class Keep(Enum):
 KEEP = Keep.KEEP
 
 
-def make_avatar(
-    content: File, crop: images.Crop = images.Crop(), timings: Timings | None = None
-) -> images.Avatar:
+def make_avatar(content: File, crop: Crop = Crop(), timings: Timings | None = None) -> Avatar:
     """Return the avatar made of a picture; raise `ValidationError` in a visitor's words."""
     try:
-        if content.size > limits.MAX_BYTES:
-            megabytes, limit = (-(-size // 1_000_000) for size in (content.size, limits.MAX_BYTES))
-            raise limits.Refused("bytes", megabytes=megabytes, limit=limit)
-        return images.make_avatar(cast(BinaryIO, content.file), crop, timings)
-    except limits.Refused as refused:
+        refuse_bytes(content.size)
+        needs_filter = sys.platform == "linux" and not settings.DEBUG
+        return cell.make_avatar(cast(BinaryIO, content.file), crop, timings, needs_filter)
+    except Refused as refused:
         message = REFUSALS[refused.code]
         raise ValidationError(message, code=refused.code, params=refused.facts) from refused
 
@@ -102,8 +103,8 @@ def restore_files(name: str) -> dict[str, bytes]:
     if set(files) >= set(ENDINGS):
         return {ending: files[ending] for ending in ENDINGS}
     try:
-        return images.make_avatar(BytesIO(files[name.rpartition("-")[2]])).files
-    except (KeyError, limits.Refused) as error:
+        return cell.make_avatar(BytesIO(files[name.rpartition("-")[2]])).files
+    except (KeyError, Refused) as error:
         if getattr(error, "code", "") == "busy":  # It may succeed in a minute.
             raise TimeoutError("Too many pictures are being made.") from error
         return {}  # Nothing is left that could be shown.
@@ -162,7 +163,7 @@ class AvatarFieldFile(ImageFieldFile):
         """Whether a picture was assigned and is not stored yet."""
         return bool(self) and not self._committed
 
-    def make(self) -> images.Avatar:
+    def make(self) -> Avatar:
         """Return the avatar made of the pending picture, by the form or else here and now."""
         return getattr(self.file, "avatar", None) or make_avatar(self.file)
 
@@ -186,7 +187,7 @@ class AvatarFieldFile(ImageFieldFile):
 
     def replace(
         self,
-        avatar: images.Avatar | Keep | None = KEEP,
+        avatar: Avatar | Keep | None = KEEP,
         *,
         only_if: str | None = None,
         **changes: Any,
@@ -205,7 +206,7 @@ class AvatarFieldFile(ImageFieldFile):
     save.alters_data = delete.alters_data = replace.alters_data = True  # type: ignore[attr-defined]
 
     def _try_replace(
-        self, avatar: images.Avatar | Keep | None, only_if: str | None, changes: dict[str, Any]
+        self, avatar: Avatar | Keep | None, only_if: str | None, changes: dict[str, Any]
     ) -> bool:
         column = self.field.name
         rows = type(self.instance)._base_manager.using(router.db_for_write(type(self.instance)))

@@ -4,46 +4,29 @@ Knows Pillow and no Django. `make_avatar` is the way in; the functions below sta
 which it calls them.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageCms
 from PIL.Image import Resampling, Transpose
-from pillow_heif import register_heif_opener
 
-from .limits import (
-    END_OF_IMAGE,
-    MAX_MEGAPIXELS,
-    MIN_SIDE,
-    NAMES,
-    Pieces,
-    Refused,
-    refuse_avif_beyond_trial,
-    refuse_pieces,
-    refuse_scans,
-    refuse_size,
-)
-from .metadata import ORIENTATION, drop_texts, list_traces, read_exif
+from .avatar import Avatar, Crop
+from .heic import THREADS, HeicImage
+from .limits import NAMES, SIGNATURE_BYTES, Refused, find_format, refuse_size
+from .metadata import drop_texts, list_traces, read_exif
+from .names import LINK_PREVIEW_SIZE, SIZES
 from .timings import Timings
 
-register_heif_opener(thumbnails=False)
-
-SIZES = (512, 256, 128, 64)
-LINK_PREVIEW_SIZE = 256
-# MPO calls itself so only after it was opened as JPEG; asked for by name, Pillow has no opener.
-OPENERS = [name for name in MAX_MEGAPIXELS if name != "MPO"]
+AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
 # A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
 MAX_PROFILE_BYTES = 4 * 1000 * 1000
-MAX_WAIT_SECONDS = 20
 MAX_DRAWING_COLOURS = 64
+END_OF_IMAGE = b"\xff\xd9"  # ITU T.81, table B.1
 
 # EXIF 2.32, table 1 (orientation), as the turn that puts the stored picture upright.
-TURNS = {
+TURNS: dict[object, Transpose] = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
     4: Transpose.FLIP_TOP_BOTTOM,
@@ -53,49 +36,24 @@ TURNS = {
     8: Transpose.ROTATE_90,
 }
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+# Tags whose stages may be named any number of times, each evaluated anew (ICC.1:2022, 10.16): no
+# camera writes them, and 16 kB of them would take 15 seconds.
+STAGES = {tag + digit for tag in (b"D2B", b"B2D") for digit in (b"0", b"1", b"2", b"3")}
 
-_decoding = threading.Semaphore(1)
-
-
-@dataclass(frozen=True)
-class Crop:
-    """Which square of the upright picture to keep: `x`, `y`, `size` in its pixels, else `keep`."""
-
-    keep: str = "middle"
-    x: int = 0
-    y: int = 0
-    size: int | None = None
-
-    def square(self, width: int, height: int) -> tuple[int, int, int]:
-        """Return left, top and side of the square, clamped to a picture of `width` × `height`."""
-        short = min(width, height)
-        if self.size is None:
-            at = {"start": 0.0, "end": 1.0}.get(self.keep, 0.5)
-            return int((width - short) * at), int((height - short) * at), short
-        side = max(MIN_SIDE, min(self.size, short))
-        return max(0, min(self.x, width - side)), max(0, min(self.y, height - side)), side
-
-
-@dataclass(frozen=True)
-class Avatar:
-    """A finished avatar: its files by name ending, and what to tell of the source."""
-
-    files: dict[str, bytes]
-    format: str
-    width: int
-    height: int
-    side: int
-    removed: tuple[str, ...]
+# A picture that is open: as Pillow has it, or a HEIC.
+Picture = Image.Image | HeicImage
 
 
 def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = None) -> Avatar:
-    """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason."""
+    """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason.
+
+    For the cell alone: it loads the decoders. The site calls `cell.make_avatar`.
+    """
     timings = Timings() if timings is None else timings
-    with _one_at_a_time():
-        with timings.measure("decode"), _refusing_what_breaks():
-            im, stored_size, scale = decode(cast(BinaryIO, Pieces(file)), crop)
-            exif = read_exif(im.info.get("exif") or b"")
-            orientation = exif.get(ORIENTATION, 1)
+    with _refusing_what_breaks():
+        with timings.measure("decode"):
+            im, stored_size, scale = decode(file, crop)
+            orientation, tags = read_exif(im.info.get("exif") or b"")
             width, height = stored_size[::-1] if orientation in (5, 6, 7, 8) else stored_size
             x, y, side = crop.square(width, height)
             left, top = find_stored_corner(orientation, stored_size, x, y, side)
@@ -107,19 +65,8 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = N
                 picture = picture.transpose(TURNS[orientation])
             picture = convert_to_srgb(picture, im.info.get("icc_profile") or b"")
             files = encode(picture)
-        kind, removed = im.format or "", tuple(list_traces(im, exif))
+        kind, removed = im.format or "", tuple(list_traces(im.info, tags))
         return Avatar(files, NAMES.get(kind, kind), width, height, side, removed)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Let one thread of the process decode, so that the bound on memory holds for the process."""
-    if not _decoding.acquire(timeout=MAX_WAIT_SECONDS):
-        raise Refused("busy")
-    try:
-        yield
-    finally:
-        _decoding.release()
 
 
 @contextmanager
@@ -129,48 +76,64 @@ def _refusing_what_breaks() -> Iterator[None]:
         yield
     except Refused:
         raise
-    except UnidentifiedImageError as error:
-        raise Refused("unreadable") from error
+    except MemoryError as error:
+        raise Refused("heavy") from error
     except Image.DecompressionBombError as error:
         raise Refused("enormous") from error
     except Exception as error:
         raise Refused("broken") from error
 
 
-def decode(file: BinaryIO, crop: Crop) -> tuple[Image.Image, tuple[int, int], int]:
+def decode(file: BinaryIO, crop: Crop) -> tuple[Picture, tuple[int, int], int]:
     """Return the decoded picture, its full size as stored, and how much smaller it was decoded."""
     im = look(file)
     size = im.size
     try:
         scale = load(im, crop)
     except OSError:
-        im = end_jpeg(im, file)
+        scale = 0
+    if not scale:  # Not in the `except` block, whose traceback holds the first picture.
+        if im.format not in ("JPEG", "MPO") or "progressive" in im.info:
+            raise Refused("broken")
+        del im
+        file.seek(0)
+        im = look(BytesIO(file.read() + END_OF_IMAGE))
         scale = load(im, crop)
         refuse_half(im)
     if scale == 1:
         size = im.size  # A HEIC may turn out to have another size than its header says.
-    drop_texts(im)
+    im.info = drop_texts(im.info)
     return im, size, scale
 
 
-def look(file: BinaryIO) -> Image.Image:
+def look(file: BinaryIO) -> Picture:
     """Open a picture by its content, and refuse by its header alone what is too small or large."""
-    refuse_pieces(file)
     file.seek(0)
-    im = Image.open(file, formats=OPENERS)
-    refuse_size(im, file)
-    if im.format in ("JPEG", "MPO"):
-        refuse_scans(im, file)
-    if im.format == "AVIF":
-        refuse_avif_beyond_trial(file)
+    kind = find_format(file.read(SIGNATURE_BYTES))
+    if not kind:
+        raise Refused("unreadable")
+    file.seek(0)
+    if kind == "HEIF":
+        return HeicImage(file.read())
+    im = Image.open(file, formats=[kind])
+    refuse_size(im.format or kind, *im.size, samples=count_samples(im))
     return im
 
 
-def load(im: Image.Image, crop: Crop) -> int:
+def count_samples(im: Image.Image) -> float:
+    """Return how many samples a pixel of a progressive JPEG has: 1.5 at 4:2:0; 0 for all others."""
+    if "progressive" not in im.info:
+        return 0
+    sampling = [(across, down) for _, across, down, _ in getattr(im, "layer", [])]
+    most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+    return sum(across * down for across, down in sampling) / most
+
+
+def load(im: Picture, crop: Crop) -> int:
     """Decode, a JPEG as small as its codec can while it stays good; return how much smaller."""
-    _, _, side = crop.square(*im.size)
     scale = 1
-    if im.format in ("JPEG", "MPO"):
+    if isinstance(im, Image.Image) and im.format in ("JPEG", "MPO"):
+        _, _, side = crop.square(*im.size)
         # 1.4 source pixels for each of the target: with less, the downscale turns soft.
         scale = next((s for s in (8, 4, 2) if side / s >= 1.4 * SIZES[0]), 1)
         im.draft(None, (im.width // scale, im.height // scale))
@@ -178,24 +141,15 @@ def load(im: Image.Image, crop: Crop) -> int:
     return scale
 
 
-def end_jpeg(im: Image.Image, file: BinaryIO) -> Image.Image:
-    """Open a baseline JPEG that broke off once more, with the missing end-of-image marker."""
-    if im.format not in ("JPEG", "MPO") or "progressive" in im.info:
-        raise Refused("broken")
-    file.seek(0)
-    return look(BytesIO(file.read() + END_OF_IMAGE))
-
-
-def refuse_half(im: Image.Image) -> None:
+def refuse_half(im: Picture) -> None:
     """Refuse a picture whose last rows are missing: the decoder fills them with one flat colour."""
-    flat = Image.new(im.mode, im.size, im.getpixel((im.width - 1, im.height - 1)))
-    changing = ImageChops.difference(im, flat).getbbox()
-    if changing is None or changing[3] < 0.95 * im.height:
+    width, height = im.size
+    if im.crop((0, int(0.95 * height), width, height)).getcolors(1):
         raise Refused("broken")
 
 
 def find_stored_corner(
-    orientation: int, size: tuple[int, int], x: int, y: int, side: int
+    orientation: object, size: tuple[int, int], x: int, y: int, side: int
 ) -> tuple[int, int]:
     """Return where the top left of an upright square lies in the picture as it is stored."""
     left, top = (y, x) if orientation in (5, 6, 7, 8) else (x, y)
@@ -206,13 +160,14 @@ def find_stored_corner(
     return left, top
 
 
-def shrink(im: Image.Image, box: tuple[float, float, float, float], side: int) -> Image.Image:
+def shrink(im: Picture, box: tuple[float, float, float, float], side: int) -> Image.Image:
     """Return the box of a picture as a square of `side` pixels, in a mode fit for its profile."""
     grey_16 = im.mode.startswith("I")
     transparent = im.has_transparency_data and not grey_16
-    if transparent or im.mode in ("1", "P"):
-        # On palettes and bits, resize falls to nearest neighbour without a word; and transparent
-        # pixels have a colour of their own, which must not bleed: premultiply.
+    if transparent or im.mode in ("1", "P") or isinstance(im, HeicImage):
+        # On palettes and bits, resize falls to nearest neighbour without a word; transparent
+        # pixels have a colour of their own, which must not bleed: premultiply. And a HEIC is
+        # still as its decoder left it.
         im, box = reduce_in_bands(im, box, side, "RGBa" if transparent else "RGB")
     if grey_16:
         # These modes cannot be reduced, and converted as they are they would turn white.
@@ -223,7 +178,7 @@ def shrink(im: Image.Image, box: tuple[float, float, float, float], side: int) -
 
 
 def reduce_in_bands(
-    im: Image.Image, box: tuple[float, float, float, float], side: int, mode: str
+    im: Picture, box: tuple[float, float, float, float], side: int, mode: str
 ) -> tuple[Image.Image, tuple[float, float, float, float]]:
     """Return a box in another mode, reduced to no less than twice `side`, and the box in that.
 
@@ -240,9 +195,11 @@ def reduce_in_bands(
     return small, (0, 0, (right - left) / factor, (bottom - top) / factor)
 
 
-@lru_cache(maxsize=8)  # Making a transform takes as long as using it, and phones share profiles.
 def build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the conversion from a profile to sRGB; None where the profile is broken or unfit."""
+    tags = {profile[at : at + 4] for at in range(132, min(len(profile), 132 + 12 * 100), 12)}
+    if len(profile) > MAX_PROFILE_BYTES or tags & STAGES:
+        return None
     try:
         return ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(BytesIO(profile)),
@@ -258,8 +215,7 @@ def build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
 
 def convert_to_srgb(im: Image.Image, profile: bytes) -> Image.Image:
     """Return the picture in RGB, or RGBA where something shines through, without any metadata."""
-    transform = build_transform(profile, im.mode) if 0 < len(profile) < MAX_PROFILE_BYTES else None
-    if transform:
+    if profile and (transform := build_transform(profile, im.mode)):
         im = transform.apply(im)
     if im.mode != "RGBA" or im.getchannel("A").getextrema() == (255, 255):
         im = im.convert("RGB")

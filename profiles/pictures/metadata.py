@@ -1,15 +1,16 @@
-"""What a picture tells beside itself: which way is up, and traces of the person who took it."""
+"""What a picture says beside itself: which way is up, and traces of the person who took it."""
 
 import re
-import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 from PIL import Image
+from PIL.ExifTags import IFD, Base
 
-FIRST_DIRECTORY, EXIF_DIRECTORY, GPS_DIRECTORY = 0, 0x8769, 0x8825
-GPS_LATITUDE, ORIENTATION = 0x0002, 0x0112
-# Which EXIF tags, and which words in XMP, tell what about the person (Exif 2.32; XMP part 2).
-TRACES: dict[str, tuple[set[int], bytes]] = {
+GPS_LATITUDE = 0x0002
+# Which EXIF tags, and which words in XMP, say what about the person (Exif 2.32; XMP part 2).
+SIGNS: dict[str, tuple[set[int], bytes]] = {
     "place": ({GPS_LATITUDE}, rb"GPSLatitude|photoshop:City|Iptc4xmpCore:Location"),
     "camera": ({0x010F, 0x0110, 0x927C, 0xA431, 0xA434}, rb"tiff:Make|tiff:Model|aux:SerialNumber"),
     "date": ({0x0132, 0x9003, 0x9004}, rb"DateTimeOriginal|CreateDate|photoshop:DateCreated"),
@@ -19,40 +20,33 @@ TRACES: dict[str, tuple[set[int], bytes]] = {
 }
 
 
-def read_exif(exif: bytes) -> dict[int, int]:
-    """Return the tags of an EXIF block with their first value where it is a short or long integer.
+def read_exif(block: bytes) -> tuple[object, set[int]]:
+    """Return the orientation of an EXIF block, and its tags; of a broken one, those it still has.
 
-    Reads twelve bytes a tag and never what a tag points to: tags that all point to the same 60 kB
-    would make 300 MB of it. A broken block has the tags up to where it breaks.
+    Not by `Image.getexif`, which takes the orientation from XMP as well, as no browser does.
     """
-    exif = exif.removeprefix(b"Exif\0\0")
-    order = ">" if exif[:2] == b"MM" else "<"
-    tags: dict[int, int] = {}
-    for pointer in (FIRST_DIRECTORY, EXIF_DIRECTORY, GPS_DIRECTORY):
-        try:
-            at = tags[pointer] if pointer else struct.unpack_from(order + "L", exif, 4)[0]
-            (count,) = struct.unpack_from(order + "H", exif, at)
-            for entry in range(at + 2, at + 2 + 12 * count, 12):
-                tag, kind = struct.unpack_from(order + "HH", exif, entry)
-                (value,) = struct.unpack_from(order + ("H" if kind == 3 else "L"), exif, entry + 8)
-                tags.setdefault(tag, value)
-        except (KeyError, struct.error):
-            continue
-    return tags
+    exif = Image.Exif()
+    tags: set[int] = set()
+    with suppress(Exception):  # Pillow raises whatever the damage leads to.
+        exif.load(block)
+        tags.update(exif)
+        for directory in (IFD.Exif, IFD.GPSInfo):
+            tags.update(exif.get_ifd(directory))
+    return exif.get(Base.Orientation), tags
 
 
-def list_traces(im: Image.Image, exif: dict[int, int]) -> Iterator[str]:
-    """Yield the kinds of things the source tells beside the picture: never what it tells."""
-    xmp = im.info.get("xmp") or b""
-    for kind, (tags, words) in TRACES.items():
-        in_comment = kind == "comment" and "comment" in im.info
-        if not tags.isdisjoint(exif) or re.search(words, xmp) or in_comment:
+def list_traces(info: dict[Any, Any], tags: set[int]) -> Iterator[str]:
+    """Yield the kinds of things the source says beside the picture: never what it says."""
+    xmp = info.get("xmp") or b""
+    for kind, (signs, words) in SIGNS.items():
+        in_comment = kind == "comment" and "comment" in info
+        if not signs.isdisjoint(tags) or re.search(words, xmp) or in_comment:
             yield kind
 
 
-def drop_texts(im: Image.Image) -> None:
+def drop_texts(info: dict[Any, Any]) -> dict[Any, Any]:
     """Leave a note that there were texts: a PNG's stand where its profile and the like do."""
-    texts = {name for name, value in im.info.items() if isinstance(value, str)}
-    im.info = {name: value for name, value in im.info.items() if name not in texts}
-    if texts - {"XML:com.adobe.xmp"}:  # which Pillow has under "xmp" as well
-        im.info["comment"] = b""
+    texts = {name for name, value in info.items() if isinstance(value, str)}
+    kept = {name: value for name, value in info.items() if name not in texts}
+    # Pillow has XMP under "xmp" as well.
+    return kept | {"comment": b""} if texts - {"XML:com.adobe.xmp"} else kept

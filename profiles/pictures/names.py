@@ -1,7 +1,7 @@
 """What an avatar's files are called, and the headers that go with them. No Django."""
 
-from .images import LINK_PREVIEW_SIZE, SIZES
-
+SIZES = (512, 256, 128, 64)
+LINK_PREVIEW_SIZE = 256
 PROTECTED = "protected/"
 # The row holds the name of the largest file; those of the others have the same stem.
 NAME_ENDING = f"{SIZES[0]}.webp"

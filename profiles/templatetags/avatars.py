@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from ..models import Profile
-from ..pictures.images import SIZES
+from ..pictures.names import SIZES
 
 register = template.Library()
 HUES = 12

@@ -1,11 +1,12 @@
 """What leaves the device, over good networks and bad, in browsers that cut pictures or do not."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from ..pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
 from .editor import (
@@ -298,6 +299,62 @@ def test_a_server_in_front_that_answers_with_a_page_is_understood(
     expect_receipt(phone)
 
 
+WAITING = "Yours is sent again in a few seconds, by itself."
+
+
+def keep_busy(phone: Page, answers: int, seconds: int = 1) -> list[str]:
+    """Answer so many uploads as a server that makes too many pictures; return what was sent."""
+    sent: list[str] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "POST" and len(sent) < answers:
+            sent.append(route.request.method)
+            errors = {"errors": {"avatar": ["Many pictures are being made just now."]}}
+            headers = {"Retry-After": str(seconds)}
+            return route.fulfill(status=503, json=errors, headers=headers)
+        return route.fallback()
+
+    phone.route("**/profile/avatar/", answer)
+    return sent
+
+
+def test_while_too_many_pictures_are_made_ours_is_sent_again_by_itself(
+    phone: Page, photo: Path
+) -> None:
+    frame(phone, photo)
+    phone.get_by_label("Description (optional)").fill("In a hat")
+    sent = keep_busy(phone, answers=2)
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#progress-words")).to_have_text(re.compile(WAITING))
+    expect_receipt(phone)
+    assert len(sent) == 2
+
+
+def test_one_need_not_wait_for_ones_turn(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    sent = keep_busy(phone, answers=99, seconds=9)
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#progress-words")).to_have_text(re.compile(WAITING))
+    expect(phone.get_by_role("button", name="Cancel", exact=True)).to_be_focused()
+    phone.keyboard.press("Enter")
+    expect(phone.get_by_role("button", name="Save picture")).to_be_focused()
+    assert len(sent) == 1
+    phone.unroute("**/profile/avatar/")
+    save(phone)
+
+
+def test_a_turn_that_does_not_come_is_not_waited_for(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    sent = keep_busy(phone, answers=99, seconds=1)
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#trouble")).to_be_focused(timeout=30_000)
+    expect(phone.locator("#trouble")).to_contain_text("Many pictures are being made just now.")
+    assert len(sent) == 6
+    phone.unroute("**/profile/avatar/")
+    phone.get_by_role("button", name="Send again").click()
+    expect_receipt(phone)
+
+
 def test_the_server_says_itself_why_it_refuses(phone: Page, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "half.heic").write_bytes(make_heic()[:-3000])
     choose(phone, tmp_path / "half.heic")
@@ -330,7 +387,7 @@ def test_what_is_no_picture_is_not_even_sent(phone: Page, photo: Path, tmp_path:
     [
         (draw_jpeg(40, 16), "16 pixels; each side must have at least 32"),
         # Chromium cannot cut it.
-        (make_heic() + bytes(20_000_000), "This photo is 21 MB; the limit is 10 MB."),
+        (make_heic() + bytes(20_000_000), "This photo is 21 MB; the limit is 20 MB."),
     ],
 )
 def test_what_our_server_would_refuse_is_not_even_sent(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from tests.servers import find_port
+from tests.servers import find_port, upload
 from tests.test_corpus import CORPUS, HOSTILE, read
 
 from .engine import docker, read_documented, stand_in, wait_until_healthy
@@ -253,7 +254,8 @@ def test_hostile_pictures_do_not_exhaust_the_memory(volume: str) -> None:
         members = docker("exec", container, *shell).split()
         with ThreadPoolExecutor(4) as visitors:
             pictures = map(read, HOSTILE)
-            statuses = [*visitors.map(lambda m, p: send(origin, m, p), members, pictures)]
+            port = urlsplit(origin).port or 0
+            statuses = [*visitors.map(partial(upload, port), members, pictures)]
         assert set(statuses) <= {201, 400, 413, 503}
         assert not json.loads(docker("inspect", "--format={{json .State.OOMKilled}}", container))
         for _ in range(100):  # The engine writes a line down some time after it was said.
@@ -264,22 +266,6 @@ def test_hostile_pictures_do_not_exhaust_the_memory(volume: str) -> None:
         assert "SIGKILL" not in log
         # Each is counted, an answer of 503 as well.
         assert log.count('"logger": "likeness.uploads"') == len(HOSTILE)
-
-
-def send(origin: str, session: str, picture: bytes) -> int:
-    """Put up a picture as a member; return the status of the answer."""
-    token = "t" * 32
-    head = b'--cut\r\nContent-Disposition: form-data; name="avatar"; filename="me.jpg"\r\n\r\n'
-    headers = {
-        "Accept": "application/json",
-        "Content-Type": "multipart/form-data; boundary=cut",
-        "Cookie": f"sessionid={session}; csrftoken={token}",
-        "X-CSRFToken": token,
-    }
-    body = head + picture + b"\r\n--cut--\r\n"
-    with closing(HTTPConnection(urlsplit(origin).netloc, timeout=120)) as connection:
-        connection.request("POST", "/profile/avatar/", body, headers)
-        return connection.getresponse().status
 
 
 MIGRATION = """

@@ -20,8 +20,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.cells import find_children
 from tests.pictures import draw_jpeg
-from tests.servers import GUNICORN, find, make_environment, manage, serve
+from tests.servers import GUNICORN, find, make_environment, manage, serve, upload
 from tests.test_delivery import PUBLIC, TWISTED
 
 from . import front
@@ -72,6 +73,32 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         protected = found(r'src="(/media/protected/[^"]+\.webp)"', ada.page("/profiles/ada/"))
         public = find(r"/media/avatars/[^\" ]*-256\.webp", ada.page("/profiles/demo-00001/"))
         yield Site(folder, nginx.port, nginx.tls_port, ada, public, protected)
+
+
+def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) -> None:
+    """With every picture held up, each of two workers has two in hand; the others come again."""
+    master = int((site.folder / "gunicorn.pid").read_text())
+    zygotes = [child for worker in find_children(master) for child in find_children(worker)]
+    assert len(zygotes) == 2
+    [session] = [cookie.value or "" for cookie in site.ada.cookies if "session" in cookie.name]
+    with ThreadPoolExecutor(12) as visitors, ExitStack() as held:
+        for zygote in zygotes:
+            os.kill(zygote, signal.SIGSTOP)
+            held.callback(os.kill, zygote, signal.SIGCONT)
+        uploads = []
+        while sum(done.done() for done in uploads) < 3:
+            assert len(uploads) < 200
+            source = f"127.0.2.{len(uploads) + 1}"
+            uploads.append(visitors.submit(upload, site.port, session, draw_jpeg(), source))
+            time.sleep(0.05)
+            assert site.ask("/profiles/")[0].status == 200
+        for _ in range(50):
+            assert site.ask("/profiles/")[0].status == 200
+        refused = [done.result() for done in uploads if done.done()]
+        assert set(refused) == {503}
+    statuses = [done.result() for done in uploads]
+    assert 1 <= statuses.count(201) <= 4
+    assert set(statuses) == {201, 503}
 
 
 def test_a_public_picture_comes_from_nginx_alone(site: Site) -> None:

@@ -40,8 +40,6 @@ const tellList = (keys) =>
 
 // Formats that the server reads, by their first bytes: names and declared types may lie.
 const READABLE = /^(?:\xff\xd8\xff|.PNG|GIF8|RIFF[^]{4}WEBP|[^]{4}ftyp(?:hei|hev|mif1|msf1|avi))/;
-// A larger one of these the server does not take.
-const HEIC = /^[^]{4}ftyphe[iv]/;
 // EXIF in a JPEG or HEIC, in a PNG, and in a WebP, up to the byte order that it begins with.
 const EXIF = /(?:Exif\0\0|eXIf|EXIF[^]{4})(?=II\*\0|MM\0\*)/;
 const ORIENTATION = 0x0112;
@@ -51,6 +49,7 @@ const TRACES = {
   date: [0x0132, 0x9003, 0x9004],
 };
 const HEAD_BYTES = 2 ** 21;
+const MAX_MEGABYTES = 20; // as the server has it
 
 // Returns what is known of a file; without `image` where the browser cannot decode it, and
 // nothing where the server could not either.
@@ -67,8 +66,7 @@ async function open(blob) {
     if (!decoded && !READABLE.test(text)) return null;
     const traces = Object.keys(TRACES).filter((kind) => TRACES[kind].some((tag) => tags.has(tag)));
     const isOpaque = text.startsWith("\xff\xd8\xff");
-    const megabytes = HEIC.test(text) ? 10 : 20; // as the server has it
-    return { blob, url, image, isOpaque, megabytes, traces };
+    return { blob, url, image, isOpaque, traces };
   } catch {
     return null; // A folder, or a file that has gone.
   }
@@ -451,8 +449,8 @@ function findFault(opened, isTrue) {
   if (!opened) return say("no-picture");
   const { image, blob } = opened;
   const megabytes = Math.ceil(blob.size / 1e6);
-  if (!(image && isTrue) && megabytes > opened.megabytes) {
-    return say("too-large", { megabytes: tellNumber(megabytes), limit: tellNumber(opened.megabytes) });
+  if (!(image && isTrue) && megabytes > MAX_MEGABYTES) {
+    return say("too-large", { megabytes: tellNumber(megabytes), limit: tellNumber(MAX_MEGABYTES) });
   }
   const { naturalWidth: width, naturalHeight: height } = image ?? {};
   return Math.min(width, height) < MIN_SIDE ? say("small", { width, height }) : "";
@@ -487,6 +485,10 @@ async function choose(blob) {
 
 const PATIENCE = 400; // milliseconds until progress is worth a word
 const MAX_WAIT = 90_000; // milliseconds for an answer; servers give up after 60 s
+// Where too many pictures come at once, the server asks to come again in 5 s; while it is down, in
+// a minute, which is for the visitor to decide.
+const MAX_TRIES = 6;
+const MAX_PAUSE = 10; // seconds
 
 let isSignedOut = false;
 
@@ -564,8 +566,8 @@ form.addEventListener("submit", async (event) => {
 function send({ data, sent }) {
   const request = new XMLHttpRequest();
   const showing = setTimeout(() => showProgress(true), PATIENCE);
-  const start = performance.now();
-  let isAllSent = false;
+  let isAllSent, start, pause;
+  let triesLeft = MAX_TRIES;
   const showProgress = (isFirst) => {
     if (isFirst) announce(say(state === "describe" ? "saving" : isAllSent ? "making" : "sending"));
     at("buttons").hidden = true;
@@ -575,8 +577,32 @@ function send({ data, sent }) {
     if (isAllSent) at("progress").removeAttribute("value");
     (isAllSent ? at("sending") : at("cancel")).focus({ preventScroll: true });
   };
+  const begin = () => {
+    isAllSent = false;
+    start = performance.now();
+    pause = 0;
+    triesLeft -= 1;
+    at("progress").value = 0;
+    at("progress-words").textContent = say("sending");
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.send(data);
+  };
+  // The server makes as many pictures as it can: come again when it says.
+  const waitFor = (seconds) => {
+    clearTimeout(showing);
+    isAllSent = false;
+    request.timeout = 0;
+    pause = setTimeout(begin, seconds * 1000);
+    at("progress").removeAttribute("value");
+    at("progress-words").textContent = say("waiting");
+    announce(say("waiting"));
+    showProgress(false);
+  };
   const end = () => {
     clearTimeout(showing);
+    clearTimeout(pause);
     isBusy = false;
     lock(false);
     at("sending").hidden = true;
@@ -589,8 +615,6 @@ function send({ data, sent }) {
     complain(sentences, asksToSignIn);
   };
   lock(true);
-  at("progress").value = 0;
-  at("progress-words").textContent = say("sending");
   request.upload.onprogress = ({ loaded, total }) => {
     at("progress").value = loaded / total;
     const facts = { sent: tellSize(loaded), all: tellSize(total) };
@@ -609,6 +633,8 @@ function send({ data, sent }) {
   };
   request.onload = () => {
     const { status, response } = request;
+    const seconds = status === 503 ? Number(request.getResponseHeader("Retry-After")) : 0;
+    if (seconds && seconds <= MAX_PAUSE && triesLeft) return waitFor(seconds);
     if (status === 201) {
       isSignedOut = false;
       end();
@@ -619,11 +645,11 @@ function send({ data, sent }) {
     const key = `error-${status}` in words ? `error-${status}` : "error";
     fail(own.length ? own : [say(key)], status === 401);
   };
-  at("cancel").onclick = () => isAllSent || request.abort();
-  request.open("POST", form.action);
-  request.setRequestHeader("Accept", "application/json");
-  request.responseType = "json";
-  request.send(data);
+  at("cancel").onclick = () => {
+    if (pause) request.onabort();
+    else if (!isAllSent) request.abort();
+  };
+  begin();
 }
 
 // While a picture is sent, nothing of it changes.

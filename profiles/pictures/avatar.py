@@ -1,0 +1,39 @@
+"""What is asked for when an avatar is made, which square, and what comes of it. No Django."""
+
+from dataclasses import dataclass
+
+from .limits import MIN_SIDE
+
+# What a source may say beside the picture: the kinds of it.
+TRACES = ("place", "camera", "date", "author", "edits", "comment")
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Which square of the upright picture to keep: `x`, `y`, `size` in its pixels, else `keep`."""
+
+    keep: str = "middle"
+    x: int = 0
+    y: int = 0
+    size: int | None = None
+
+    def square(self, width: int, height: int) -> tuple[int, int, int]:
+        """Return left, top and side of the square, clamped to a picture of `width` × `height`."""
+        short = min(width, height)
+        if self.size is None:
+            at = {"start": 0.0, "end": 1.0}.get(self.keep, 0.5)
+            return int((width - short) * at), int((height - short) * at), short
+        side = max(MIN_SIDE, min(self.size, short))
+        return max(0, min(self.x, width - side)), max(0, min(self.y, height - side)), side
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A finished avatar: its files by name ending, and what to report of the source."""
+
+    files: dict[str, bytes]
+    format: str
+    width: int
+    height: int
+    side: int
+    removed: tuple[str, ...]  # of TRACES

@@ -1,0 +1,273 @@
+"""Have a stranger's picture opened in a cell: a process of its own that may only compute.
+
+This is the site's side, which loads no decoder. It starts a zygote (zygote.py), which forks a cell
+for each picture, and believes nothing of what a cell answers before it has looked at it.
+"""
+
+import atexit
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from shutil import copyfileobj
+from signal import SIGALRM, SIGKILL, SIGXCPU, Signals
+from struct import Struct
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO, NamedTuple
+
+from .avatar import TRACES, Avatar, Crop
+from .limits import FORMATS, REFUSALS, SIGNATURE_BYTES, Refused, find_format
+from .names import ENDINGS
+from .timings import Timings
+
+logger = logging.getLogger(__name__)
+
+# So many threads may have a picture in the cell or wait for it: half of a worker's
+# (config/gunicorn.conf.py), so that the others go on serving pages.
+PLACES = 2
+# How often a zygote that somebody has ended is started anew for one picture.
+TRIES = 3
+# Longer than a zygote waits for its cell on the slowest machine.
+MAX_WAIT_SECONDS = 40
+# The decoders of HEIC and AVIF say that a file is broken when they get no more memory (zygote.py,
+# MAX_MEGABYTES): so much means that.
+MUCH_MEMORY = 240_000
+MAX_ANSWER_BYTES, MAX_TEXT_BYTES = 4_000_000, 4000
+# What stands before an answer: the signal that ended the cell, its CPU in milliseconds, its memory
+# in kB, and how many bytes follow.
+HEAD = Struct(">4I")
+# What it means for the visitor. SIGALRM is the zygote's word for a cell whose time by the clock was
+# over before that of its CPU: the machine is busy.
+ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "busy"}
+STARTS = {"webp": b"RIFF", ".jpg": b"\xff\xd8\xff"}
+MAX_SIDE, MAX_FACT = 65_535, 2**40
+PROGRAM = "import sys; sys.path[:] = {path!r}; from {package}.zygote import main; main()"
+
+_places = threading.BoundedSemaphore(PLACES)
+_turn = threading.Lock()
+
+
+class Answer(NamedTuple):
+    """What a cell has answered, and how it ended."""
+
+    ended_by: int
+    milliseconds: int
+    kilobytes: int
+    data: bytes
+
+
+class Zygote:
+    """The process that forks the cells. It ends with its socket, however this process ends."""
+
+    current: "Zygote | None" = None
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.features: dict[str, Any] = {}
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(MAX_WAIT_SECONDS)
+        # No start-up code of site-packages: the path says all. No warnings: to show one, Python
+        # reads a line of its source, and that ends a cell. Nothing of the environment; but a cell
+        # is young, and gets its memory 5 to 10 % faster in pages of 2 MB.
+        options = ["-I", "-S", "-W", "ignore", "-c"]
+        environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+        program = PROGRAM.format(path=sys.path, package=__package__)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, *options, program],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env=environment,
+            )
+
+    @classmethod
+    def find(cls) -> "Zygote":
+        """Return this process's own; start one where there is none, or none any more."""
+        zygote = cls.current
+        # After a fork, parent and child would share one, and get each other's answers.
+        if not zygote or zygote.owner != os.getpid() or zygote.process.poll() is not None:
+            zygote = cls.current = cls()
+        return zygote
+
+    def read_features(self) -> dict[str, Any]:
+        """Return what it says of itself once it is ready."""
+        self.features = self.features or json.loads(self.receive().data)
+        return self.features
+
+    def ask(self, picture: IO[bytes], request: dict[str, Any]) -> Answer:
+        """Return what a cell answers; raise `EOFError` or `OSError` when the zygote has ended."""
+        self.read_features()
+        picture.seek(0)
+        socket.send_fds(self.socket, [json.dumps(request).encode()], [picture.fileno()])
+        return self.receive()
+
+    def receive(self) -> Answer:
+        ended_by, milliseconds, kilobytes, size = HEAD.unpack(self.receive_exactly(HEAD.size))
+        return Answer(ended_by, milliseconds, kilobytes, self.receive_exactly(size))
+
+    def receive_exactly(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            part = self.socket.recv(size - len(parts))
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)
+
+    def end(self) -> None:
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@atexit.register
+def end() -> None:
+    """End this process's zygote."""
+    if Zygote.current and Zygote.current.owner == os.getpid():
+        Zygote.current.end()
+
+
+def start() -> None:
+    """Start a zygote, so that it is warm when the first picture comes."""
+    Zygote.find()
+
+
+def has_filter() -> bool:
+    """Return whether the kernel filters what a cell does; not where none can be started."""
+    with _turn, suppress(EOFError, OSError):
+        return bool(Zygote.find().read_features()["filter"])
+    return False
+
+
+def make_avatar(
+    file: BinaryIO,
+    crop: Crop = Crop(),
+    timings: Timings | None = None,
+    needs_filter: bool = False,
+) -> Avatar:
+    """Return the avatar cut out of a picture; raise `Refused` with the reason.
+
+    With `needs_filter`, HEIC and AVIF are refused where nothing filters what their decoders do.
+    """
+    timings = Timings() if timings is None else timings
+    with _hold_place(), _copy_to_descriptor(file) as picture:
+        kind = find_format(picture.read(SIGNATURE_BYTES))
+        started = time.perf_counter()
+        with _turn:
+            timings.add("wait", started)
+            answer = _ask(picture, {"crop": vars(crop), "needs_filter": needs_filter})
+    return _judge(answer, kind, timings)
+
+
+@contextmanager
+def _hold_place() -> Iterator[None]:
+    """Hold one of the places at the cell; refuse at once where there is none."""
+    if not _places.acquire(blocking=False):
+        raise Refused("busy")
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+@contextmanager
+def _copy_to_descriptor(file: BinaryIO) -> Iterator[IO[bytes]]:
+    """Give a copy of a file in memory, which has a descriptor, and vanishes with the process."""
+    with open_in_memory() as copy:
+        file.seek(0)
+        copyfileobj(file, copy, 1 << 20)
+        copy.seek(0)
+        yield copy
+
+
+def open_in_memory() -> IO[bytes]:
+    """Return an empty file without a name; where memory has no files, as on macOS, on the disk."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("picture"), "w+b", buffering=0)
+    return TemporaryFile(buffering=0)
+
+
+def _ask(picture: IO[bytes], request: dict[str, Any]) -> Answer:
+    for _ in range(TRIES):
+        zygote = Zygote.find()
+        try:
+            return zygote.ask(picture, request)
+        except (EOFError, OSError):
+            zygote.end()
+            logger.warning("The process that has pictures opened has ended. Starting another.")
+    raise Refused("busy")
+
+
+def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
+    """Return the avatar that a cell has made, or raise `Refused` with why it has not."""
+    facts = {"format": kind, "cpu": answer.milliseconds, "megabytes": answer.kilobytes // 1000}
+    try:
+        avatar, spent = read_answer(answer.data)
+    except Refused as refused:
+        if refused.code == "broken" and kind in ("AVIF", "HEIF"):
+            refused.code = "heavy" if answer.kilobytes > MUCH_MEMORY else "broken"
+        logger.info("A cell refused a %s: %s.", kind or "file", refused.code, extra=facts)
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        signal = Signals(answer.ended_by).name if answer.ended_by else "no signal"
+        facts["signal"] = signal
+        logger.warning(
+            "A cell that opened a %s ended with %s.", kind or "file", signal, extra=facts
+        )
+        raise Refused(ENDED_BY.get(answer.ended_by, "crashed")) from error
+    logger.info("A cell made an avatar of a %s.", kind, extra=facts)
+    timings.update(spent)
+    return avatar
+
+
+def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
+    """Return the avatar and the milliseconds of its steps; raise `Refused` where that was said.
+
+    The code that a picture was able to run may have written it: raise `ValueError`, or whatever
+    the damage leads to, for what no honest cell writes.
+    """
+    start = 4 + int.from_bytes(data[:4])
+    head = json.loads(data[4 : min(start, MAX_TEXT_BYTES)])
+    if "refused" in head:
+        raise _read_refusal(head["refused"], head["facts"])
+    files = {}
+    for ending, size in zip(ENDINGS, head["sizes"], strict=True):
+        files[ending] = data[start : start + size]
+        start += size
+    source = head["source"]
+    avatar = Avatar(files, **{**source, "removed": tuple(source["removed"])})
+    spent = {step: head["timings"][step] for step in ("decode", "encode")}
+    _require(
+        start == len(data),
+        all(_is_number(size, len(data)) for size in head["sizes"]),
+        all(content.startswith(STARTS[ending[-4:]]) for ending, content in files.items()),
+        avatar.format in FORMATS,
+        all(_is_number(side, MAX_SIDE) for side in (avatar.width, avatar.height, avatar.side)),
+        avatar.side <= min(avatar.width, avatar.height),
+        set(avatar.removed) <= set(TRACES),
+        all(0 <= milliseconds < MAX_WAIT_SECONDS * 1000 for milliseconds in spent.values()),
+    )
+    return avatar, spent
+
+
+def _read_refusal(code: str, facts: dict[str, int | str]) -> Refused:
+    _require(
+        facts.keys() == REFUSALS[code],
+        all(fact in FORMATS or _is_number(fact, MAX_FACT) for fact in facts.values()),
+    )
+    return Refused(code, **facts)
+
+
+def _is_number(value: object, most: int) -> bool:
+    return type(value) is int and 0 < value <= most
+
+
+def _require(*conditions: bool) -> None:
+    if not all(conditions):
+        raise ValueError("No cell of ours answers so.")

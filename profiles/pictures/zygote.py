@@ -1,0 +1,155 @@
+"""The process that opens strangers' pictures: it forks a cell for each, and looks at none itself.
+
+The site starts it (cell.py), with an empty environment. It never loads the settings, so that no
+key is in its memory or in that of a cell.
+"""
+
+import gc
+import json
+import math
+import os
+import select
+import signal
+import socket
+import time
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from PIL import Image
+
+from . import images, sandbox
+from .avatar import Crop
+from .cell import HEAD, MAX_ANSWER_BYTES
+from .limits import SIGNATURE_BYTES, Refused, find_format
+from .names import ENDINGS
+from .timings import Timings
+
+MAX_MEGABYTES = 300
+# What a picture may take of CPU on a machine on which the known one of `measure_speed` takes
+# REFERENCE_SECONDS, as on that of docs/benchmarks.md; at most on a slower one; by the clock.
+SECONDS, MAX_SECONDS, CLOCK_FACTOR = 2, 8, 3
+REFERENCE_SECONDS = 0.03
+
+
+def main() -> None:
+    """Answer the site's requests, until it closes its end of the socket."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is meant for the site.
+    with suppress(OSError):
+        os.nice(5)  # Pages come first.
+        # Where memory is short, the kernel ends a cell and not the site.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    site = socket.socket(fileno=0)
+    library = sandbox.load_libseccomp()
+    seconds = measure_speed()
+    limits = sandbox.Limits(library, seconds, MAX_MEGABYTES + get_data_megabytes(), os.getpid())
+    gc.freeze()
+    features = json.dumps({"filter": bool(library), "seconds": seconds}).encode()
+    site.sendall(HEAD.pack(0, 0, 0, len(features)) + features)
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(site, 4096, 1)
+        if not request:
+            return
+        answer, write_end = os.pipe()
+        if (cell := os.fork()) == 0:
+            run_cell(descriptors[0], write_end, json.loads(request), limits)
+        os.close(write_end)
+        os.close(descriptors[0])
+        site.sendall(wait_for(cell, answer, site, seconds * CLOCK_FACTOR))
+
+
+def measure_speed() -> int:
+    """Return how many seconds of CPU a picture may take here, measured by one that is known.
+
+    On the way, load what is loaded late: a cell can load nothing.
+    """
+    Image.init()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    small = Image.linear_gradient("L").convert("RGB")
+    for kind in ("GIF", "PNG", "WEBP", "AVIF", "JPEG"):
+        file = BytesIO()
+        small.save(file, kind, exif=exif, icc_profile=images.SRGB.tobytes())
+        images.make_avatar(file)
+    small.resize((2000, 2000)).save(file, "JPEG")
+    started = time.process_time()
+    images.make_avatar(file)
+    spent = time.process_time() - started
+    return math.ceil(min(MAX_SECONDS, SECONDS * max(1, spent / REFERENCE_SECONDS)))
+
+
+def get_data_megabytes() -> int:
+    """Return what this process counts against RLIMIT_DATA already (proc(5), statm)."""
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        return pages * os.sysconf("SC_PAGESIZE") // 1_000_000
+    return 0
+
+
+def wait_for(cell: int, answer: int, site: socket.socket, seconds: float) -> bytes:
+    """Return what a cell answers, behind how it ended; end it when its time is over."""
+    data, timed_out = b"", False
+    deadline = time.monotonic() + seconds
+    with open(answer, "rb", buffering=0) as pipe:
+        while len(data) <= MAX_ANSWER_BYTES:
+            left = max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([pipe, site], [], [], left)
+            if site in ready:  # It has ended, and asks for nothing any more.
+                os.kill(cell, signal.SIGKILL)
+                raise SystemExit
+            timed_out = not ready
+            part = b"" if timed_out else pipe.read(1 << 20)
+            if not part:
+                break
+            data += part
+    # Of what it does after its answer nothing matters. If it has ended already, that stands.
+    os.kill(cell, signal.SIGKILL)
+    _, status, usage = os.wait4(cell, 0)
+    ended_by = signal.SIGALRM if timed_out else os.WTERMSIG(status)
+    cpu = round((usage.ru_utime + usage.ru_stime) * 1000)
+    data = data if len(data) <= MAX_ANSWER_BYTES else b""
+    return HEAD.pack(ended_by, cpu, usage.ru_maxrss, len(data)) + data
+
+
+def run_cell(
+    picture: int, answer: int, request: dict[str, Any], limits: sandbox.Limits
+) -> NoReturn:
+    """Open one picture in the sandbox, answer, and end this process whatever happens."""
+    try:
+        os.dup2(picture, sandbox.PICTURE)
+        os.dup2(answer, sandbox.ANSWER)
+        os.closerange(1, sandbox.ANSWER)
+        os.closerange(sandbox.ANSWER + 1, 64)
+        with open(sandbox.PICTURE, "rb") as file:
+            sandbox.enter(limits)
+            data = make_answer(file, request, bool(limits.library))
+            while data:
+                data = data[os.write(sandbox.ANSWER, data) :]
+            os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def make_answer(file: BinaryIO, request: dict[str, Any], has_filter: bool) -> bytes:
+    """Return JSON behind its length, and behind that the files, in the order of `ENDINGS`."""
+    files: list[bytes] = []
+    head: dict[str, Any]
+    try:
+        if not has_filter and request["needs_filter"]:
+            refuse_unsafe(file)
+        timings = Timings()
+        source = vars(images.make_avatar(file, Crop(**request["crop"]), timings))
+        made = source.pop("files")
+        files = [made[ending] for ending in ENDINGS]
+        head = {"source": source, "sizes": list(map(len, files)), "timings": timings}
+    except Refused as refused:
+        head = {"refused": refused.code, "facts": refused.facts}
+    text = json.dumps(head).encode()
+    return b"".join([len(text).to_bytes(4), text, *files])
+
+
+def refuse_unsafe(file: BinaryIO) -> None:
+    """Refuse the formats whose decoders have had the most holes, where nothing holds them."""
+    if find_format(file.read(SIGNATURE_BYTES)) in ("AVIF", "HEIF"):
+        raise Refused("unsafe")

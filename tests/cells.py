@@ -1,0 +1,55 @@
+"""The cells that pictures are opened in: what they cost, and what becomes of one taken over."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from profiles.pictures import cell
+
+
+@contextmanager
+def watch_cells() -> Iterator[list[Any]]:
+    """Give a list to which each cell that ends adds what the log says of it."""
+    ended: list[Any] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if hasattr(record, "megabytes"):
+                ended.append(record)
+
+    handler = Handler()
+    cell.logger.addHandler(handler)
+    try:
+        yield ended
+    finally:
+        cell.logger.removeHandler(handler)
+
+
+@contextmanager
+def hold_all_places() -> Iterator[None]:
+    """Let others wait for the cell, as many as may."""
+    with ExitStack() as stack:
+        for _ in range(cell.PLACES):
+            stack.enter_context(cell._hold_place())
+        yield
+
+
+def find_children(pid: int) -> list[int]:
+    """Return the processes that a process has started, from any of its threads."""
+    children: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):
+            children += map(int, (thread / "children").read_text().split())
+    return children
+
+
+def count_descriptors(pid: int) -> int:
+    """Return how many sockets, pipes and files in memory a process has open."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            count += os.readlink(descriptor).startswith(("socket:", "pipe:", "/memfd:"))
+    return count
