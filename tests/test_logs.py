@@ -163,10 +163,10 @@ def test_a_saved_upload_is_counted_and_timed(json: bool, as_ada: Client, lines: 
 @pytest.mark.parametrize(
     ("data", "outcome", "steps"),
     [
-        (b"no picture", "unreadable", {"read", "decode"}),
+        (b"no picture", "unreadable", {"read", "wait"}),
         (b"", "empty", {"read"}),
         (bytes(20_000_001), "bytes", {"read"}),
-        (encode(draw().resize((20, 20)), "PNG"), "small", {"read", "decode"}),
+        (encode(draw().resize((20, 20)), "PNG"), "small", {"read", "wait"}),
     ],
 )
 @pytest.mark.parametrize("json", [True, False])

@@ -46,7 +46,7 @@ REFUSALS = {
         "these is %(limit)s. Save it without that option, or choose a smaller copy."
     ),
     "unusual": _(
-        "This HEIC is put together as no phone does it. Save it as a JPEG, or choose another."
+        "This HEIC is built in a way that no phone uses. Save it as a JPEG, or choose another."
     ),
     "heavy": _(
         "This picture takes more time or memory to open than we can give. "
