@@ -109,6 +109,7 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 	.venv-bench/bin/python -m bench.avatars $(ARGS)
 	.venv-bench/bin/python -m bench.memory $(ARGS)
 	.venv-bench/bin/python -m bench.uploads $(ARGS)
+	.venv-bench/bin/python -m bench.crowd $(ARGS)
 	.venv-bench/bin/python -m bench.fidelity
 
 .venv-bench/.requirements: bench/requirements.txt

@@ -18,11 +18,13 @@ SIZES = (512, 256, 128, 64)
 
 
 def likeness(folder: Path) -> Upload:
-    from profiles.pictures import images
+    from profiles.pictures import cell
+
+    cell.start()
 
     def upload(source: Path) -> None:
         with source.open("rb") as file:
-            for name, data in images.make_avatar(file).files.items():
+            for name, data in cell.make_avatar(file).files.items():
                 (folder / name).write_bytes(data)
 
     return upload

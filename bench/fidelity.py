@@ -12,12 +12,16 @@ from io import BytesIO
 from pathlib import Path
 from statistics import mean
 
+import pillow_heif
 import pyvips
 from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
 
-from profiles.pictures import images, metadata
+from profiles.pictures import cell, images, metadata
+from profiles.pictures.avatar import Crop
+from profiles.pictures.limits import Refused
 
+pillow_heif.register_heif_opener(thumbnails=False)
 SIDE = 512
 RESULTS = Path(__file__).parent / "results" / "fidelity.csv"
 
@@ -26,11 +30,11 @@ def make_ideal(data: bytes) -> Image.Image:
     """Return the square as good as can be: decoded and converted whole, then Lanczos, no losses."""
     im: Image.Image = Image.open(BytesIO(data))
     im.load()
-    exif = metadata.read_exif(im.info.get("exif") or b"")
-    turn = images.TURNS.get(exif.get(metadata.ORIENTATION, 1))
+    orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
+    turn = images.TURNS.get(orientation)
     im = images.convert_to_srgb(im, im.info.get("icc_profile") or b"")
     im = im if turn is None else im.transpose(turn)
-    left, top, side = images.Crop().square(*im.size)
+    left, top, side = Crop().square(*im.size)
     box = (left, top, left + side, top + side)
     return im.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, box)
 
@@ -68,9 +72,9 @@ def main(paths: list[Path]) -> None:
     for path in paths:
         data = path.read_bytes()
         try:
-            ours = images.make_avatar(BytesIO(data))
+            ours = cell.make_avatar(BytesIO(data))
             theirs = make_with_vips(data, len(ours.files["512.webp"]))
-        except (images.Refused, pyvips.Error):
+        except (Refused, pyvips.Error):
             continue
         if ours.side < SIDE or not theirs:
             continue

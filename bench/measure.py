@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import resource
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from profiles.pictures import cell
 
 ROOT = Path(__file__).parent.parent
 # Short jobs are measured several times in a process, long ones once.
@@ -25,10 +28,38 @@ def run(module: str, *arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+class Cells(logging.Handler):
+    """What the site's log says of the cells: each's CPU and memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds, self.megabytes = 0.0, 0.0
+        cell.logger.addHandler(self)
+        cell.logger.setLevel(logging.INFO)
+        cell.logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts = vars(record)
+        if "cpu" in facts:
+            self.seconds += facts["cpu"] / 1000
+            self.megabytes = max(self.megabytes, facts["megabytes"])
+
+
+CELLS = Cells()
+
+
 def get_cpu() -> float:
-    """Return the CPU seconds of this process and of its children that have ended."""
+    """Return the CPU seconds of this process, of its children that have ended, and of the cells."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    spent = sum(usage.ru_utime + usage.ru_stime for usage in usages) + CELLS.seconds
+    zygote = cell.Zygote.current
+    return spent + (get_cpu_of(zygote.process.pid) if zygote else 0)
+
+
+def get_cpu_of(process: int) -> float:
+    """Return the CPU seconds of a process, of all its threads, to the nanosecond."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def get_megabytes(name: str) -> float:
@@ -62,7 +93,9 @@ def measure_upload(name: str, source: Path, folder: Path) -> dict[str, Any]:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         spent.append(time_call(lambda: upload(source)))
+    # The most of one process; the first upload of Likeness is its cell's.
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+    children = max(children, CELLS.megabytes)
     return {
         "cpu": sum(cpu for cpu, _ in spent) / len(spent) * 1000,
         "wall": sum(wall for _, wall in spent) / len(spent) * 1000,

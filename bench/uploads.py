@@ -1,34 +1,31 @@
 """Measure uploads as a visitor makes them, through gunicorn, against the pipeline alone."""
 
+import json
 import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from profiles.pictures import images
-from tests.servers import GUNICORN, ROOT, find_port, make_environment, manage, wait_for
+from profiles.pictures import cell
+from tests.cells import find_children
+from tests.servers import GUNICORN, ROOT, find_port, make_environment, manage, upload, wait_for
 
 from . import inputs, measure
 
 UPLOADS = 30
-TOKEN = "t" * 32
-SIGN_IN = """
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
+ADD_MEMBERS = """
+from django.test import Client
 from profiles.models import User
-user = User.objects.create_user("ada")
-session = SessionStore()
-session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-session.create()
-print(session.session_key)
+for number in range({members}):
+    client = Client()
+    client.force_login(User.objects.create_user(f"member-{{number}}"))
+    print(client.cookies["sessionid"].value)
 """
 
 
@@ -39,14 +36,17 @@ def main() -> None:
     source = inputs.make_inputs()[inputs.MAIN]
     alone: list[tuple[float, float]] = []
     whole: list[tuple[float, float]] = []
-    with TemporaryDirectory() as folder, serve(Path(folder)) as (worker, port, session):
+    cell.start()
+    with TemporaryDirectory() as folder, serve(Path(folder)) as site:
         for _ in range(count + 2):
             with source.open("rb") as file:
-                alone.append(measure.time_call(lambda: images.make_avatar(file)))
-            cpu, wall = get_cpu_of(worker), time.perf_counter()
-            upload(port, session, source)
+                alone.append(measure.time_call(lambda: cell.make_avatar(file)))
+            cpu, wall = site.get_cpu(), time.perf_counter()
+            status = upload(site.port, site.sessions[0], source.read_bytes())
             wall = time.perf_counter() - wall
-            whole.append((get_cpu_of(worker) - cpu, wall))
+            if status != 201:
+                sys.exit(f"The upload was answered {status}.")
+            whole.append((site.get_cpu() - cpu, wall))
     print(f"\n### Through gunicorn, {inputs.MAIN}, median of {count} uploads\n")
     print("| | CPU ms | wall ms |\n|---|--:|--:|")
     figures = []
@@ -59,9 +59,26 @@ def main() -> None:
     print(f"\nOver 1.35 × the pipeline: CPU {excess[0]:+.0f} ms, wall {excess[1]:+.0f} ms.")
 
 
+@dataclass
+class Site:
+    """A running site: its workers, where it listens, the sessions of its members, and its log."""
+
+    workers: list[int]
+    port: int
+    sessions: list[str]
+    log: Path
+
+    def get_cpu(self) -> float:
+        """Return the CPU seconds of the workers, their zygotes, and the cells that have ended."""
+        zygotes = [zygote for worker in self.workers for zygote in find_children(worker)]
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if '"cpu"' in line]
+        cells = sum(line["cpu"] for line in lines) / 1000
+        return cells + sum(map(measure.get_cpu_of, self.workers + zygotes))
+
+
 @contextmanager
-def serve(folder: Path) -> Iterator[tuple[int, int, str]]:
-    """Run the site with one worker; give the worker, the port and the key of a session."""
+def serve(folder: Path, members: int = 1, workers: int = 1, *options: str) -> Iterator[Site]:
+    """Run the site until the block ends, with further options for gunicorn."""
     port = find_port()
     environment = make_environment(
         folder,
@@ -70,50 +87,27 @@ def serve(folder: Path) -> Iterator[tuple[int, int, str]]:
         DJANGO_HTTPS="off",
         DJANGO_SECRET_KEY=secrets.token_urlsafe(50),
         DJANGO_ALLOWED_HOSTS="127.0.0.1",
+        DJANGO_TRUSTED_PROXIES="1",
         MEDIA_DELIVERY="app",
-        WEB_CONCURRENCY="1",
+        WEB_CONCURRENCY=str(workers),
         DJANGO_THROTTLE_UPLOAD="0",
         PORT=str(port),
     )
-    for command in (["migrate"], ["collectstatic", "--noinput"]):
+    for command in (["migrate"], ["demo", "--profiles", "48"], ["collectstatic", "--noinput"]):
         manage(environment, *command).check_returncode()
-    session = manage(environment, "shell", "--no-imports", "-c", SIGN_IN)
-    session.check_returncode()
-    command = [sys.executable, *GUNICORN]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    code = ADD_MEMBERS.format(members=members)
+    sessions = manage(environment, "shell", "--no-imports", "-c", code)
+    sessions.check_returncode()
+    command = [sys.executable, *GUNICORN, f"--bind=127.0.0.1:{port}", *options]
+    log = folder / "site.log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
     try:
         wait_for(process, port)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-        yield int(children.split()[0]), port, session.stdout.strip()
+        yield Site(find_children(process.pid), port, sessions.stdout.split(), log)
     finally:
         process.terminate()
         process.wait(30)
-
-
-def get_cpu_of(process: int) -> float:
-    """Return the CPU seconds of a process, of all its threads, to the nanosecond."""
-    threads = Path(f"/proc/{process}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-
-
-def upload(port: int, session: str, source: Path) -> None:
-    """Send a picture as a browser does; fail unless the answer is a redirect."""
-    end = "end-of-the-part"
-    field = f'--{end}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{TOKEN}'
-    photo = f'--{end}\r\nContent-Disposition: form-data; name="avatar"; filename="{source.name}"'
-    head = f"{field}\r\n{photo}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
-    headers = {
-        "Content-Type": f"multipart/form-data; boundary={end}",
-        "Cookie": f"sessionid={session}; csrftoken={TOKEN}",
-    }
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    body = head + source.read_bytes() + f"\r\n--{end}--\r\n".encode()
-    connection.request("POST", "/profile/avatar/", body, headers)
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    if response.status != 302 or "/profiles/ada" not in response.getheader("Location", ""):
-        sys.exit(f"The upload was answered {response.status}.")
 
 
 if __name__ == "__main__":
