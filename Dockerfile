@@ -29,6 +29,7 @@ FROM python:3.13-slim AS product
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin likeness \
     && install -d -o likeness -g likeness /data /data/media /run/likeness
+# libseccomp, by which profiles/pictures/sandbox.py filters system calls, is there: apt needs it.
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -10,7 +10,7 @@ IN_VENV = .venv/bin/python
 PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check screenshots messages requirements
+.PHONY: help run test long check screenshots messages requirements
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -28,6 +28,11 @@ test check: export DJANGO_DOTENV =
 test: .venv/.requirements-dev tools ## run all tests, in a real browser too (ARGS="-k crop" for some)
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m pytest $(ARGS)
+
+# What takes too long for CI.
+long: export DJANGO_DOTENV =
+long: .venv/.requirements-dev ## kill what opens pictures 2,000 times, and damage 20,000 of each format
+	LIKENESS_KILLS=2000 LIKENESS_FUZZ=20000 $(IN_VENV) -m pytest tests/test_kills.py tests/test_fuzz.py $(ARGS)
 
 check: .venv/.requirements-dev tools ## check format, style, types, migrations, templates and the production settings
 	$(IN_VENV) -m ruff format --check .
@@ -121,7 +126,7 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 # Wapiti has an environment of its own; the other judges are written for Node (20 or newer).
 .PHONY: audit
 audit: export DJANGO_DOTENV =
-audit: .venv/.requirements-dev .venv-audit/.requirements tests/audit/node_modules/.made ## let Lighthouse, HTTP Observatory and Wapiti judge the running site
+audit: .venv/.requirements-dev .venv-audit/.requirements tests/audit/node_modules/.made ## let pip-audit judge what is pinned, and Lighthouse, Observatory and Wapiti the running site
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m tests.audit
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from .. import environment as _environment  # noqa: F401  # First: its settings are the tests'.
-from . import lighthouse, observatory, wapiti
+from . import advisories, lighthouse, observatory, wapiti
 from .site import open_site
 
 
@@ -14,7 +14,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with open_site(folder) as site:
-            faults = lighthouse.audit(site, folder) + observatory.audit(site)
+            faults = advisories.audit()
+            faults += lighthouse.audit(site, folder) + observatory.audit(site)
             faults += wapiti.audit(site, folder)
     sys.exit("\n".join(["", *faults]) if faults else 0)
 
