@@ -1,22 +1,31 @@
 """A picture that makes a decoder run its code finds itself in a process that may only compute."""
 
+import ctypes
+import json
+import os
+import socket
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
+from django.core.checks import run_checks
+from django.test import Client
 
-from profiles.pictures import cell
+from profiles.pictures import cell, sandbox
 from profiles.pictures.cell import Zygote
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import ENDINGS
 
 from .cells import find_children, watch_cells
-from .pictures import draw_jpeg
+from .pictures import draw_as, draw_jpeg
+from .test_uploads import upload_named
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux has the filter.")
-PACKAGE = "profiles.pictures"
 # In place of a decoder that an attacker has got hold of: a "picture" that is a program is run.
 TAKEN_OVER = """
 import sys; sys.path[:] = {path!r}
@@ -45,6 +54,23 @@ def tell_lies(**lies):
 zygote.make_answer = make_answer
 zygote.main()
 """
+
+
+PLAIN = """
+import sys; sys.path[:] = {path!r}
+from {package} import sandbox, zygote
+zygote.main()
+"""
+
+
+@pytest.fixture
+def lone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
+    """A zygote for one test, whose cells run the code that a picture consists of."""
+    monkeypatch.setattr(cell, "PROGRAM", TAKEN_OVER)
+    zygote = Zygote()
+    zygote.read_features()
+    yield zygote
+    zygote.end()
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +227,135 @@ def test_a_cell_that_was_taken_over_sees_no_other_picture(taken_over: None) -> N
     cell.make_avatar(BytesIO(b"# code\n" + stay.encode()))
     assert Zygote.current
     assert find_children(Zygote.current.process.pid) == []
+
+
+def start_sleeper(zygote: Zygote) -> int:
+    """Have a picture opened by code that waits for ever; return its cell."""
+    with cell.open_in_memory() as picture:
+        picture.write(b"# code\ntime.sleep(300)")
+        picture.seek(0)
+        request = json.dumps({"crop": {}, "needs_filter": False}).encode()
+        socket.send_fds(zygote.socket, [request], [picture.fileno()])
+    for _ in range(500):
+        if cells := find_children(zygote.process.pid):
+            return cells[0]
+        time.sleep(0.01)
+    raise AssertionError("There is no cell.")
+
+
+def wait_until_gone(pid: int) -> None:
+    for _ in range(1000):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        time.sleep(0.01)
+    raise AssertionError("It goes on.")
+
+
+@linux
+def test_a_cell_ends_with_the_site_and_so_does_what_forked_it(lone: Zygote) -> None:
+    sleeper = start_sleeper(lone)
+    lone.socket.close()  # As the kernel does it for a worker that has ended, however it did.
+    wait_until_gone(sleeper)
+    assert lone.process.wait(10) == 0
+
+
+@linux
+def test_a_cell_ends_with_what_forked_it(lone: Zygote) -> None:
+    sleeper = start_sleeper(lone)
+    lone.process.kill()
+    wait_until_gone(sleeper)
+
+
+@linux
+def test_what_forks_the_cells_has_one_thread_and_few_descriptors(lone: Zygote) -> None:
+    """What has threads is copied half-way through what they do."""
+    assert lone.read_features()["filter"] is True
+    process = Path(f"/proc/{lone.process.pid}")
+    assert len(list((process / "task").iterdir())) == 1
+    # The socket, nothing, and where a fault at its start is reported to the operator.
+    assert sorted(path.name for path in (process / "fd").iterdir()) == ["0", "1", "2"]
+    assert (process / "environ").read_bytes() == b"GLIBC_TUNABLES=glibc.malloc.hugetlb=1\0"
+
+
+@linux
+@pytest.mark.parametrize(("reference", "seconds"), [(100.0, 2), (0.00001, 8)])
+def test_a_slow_machine_gives_a_picture_more_time(
+    reference: float, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = f"zygote.REFERENCE_SECONDS = {reference}; zygote.main()"
+    monkeypatch.setattr(cell, "PROGRAM", PLAIN.replace("zygote.main()", start))
+    zygote = Zygote()
+    assert zygote.read_features()["seconds"] == seconds
+    zygote.end()
+
+
+@pytest.fixture
+def unfiltered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine on which there is no libseccomp."""
+    start = "sandbox.load_libseccomp = lambda: None; zygote.main()"
+    monkeypatch.setattr(cell, "PROGRAM", PLAIN.replace("zygote.main()", start))
+    monkeypatch.setattr(Zygote, "current", None)
+    yield
+    assert Zygote.current
+    Zygote.current.end()
+
+
+@linux
+def test_without_a_filter_production_refuses_what_has_had_most_holes(
+    as_ada: Client, settings: LazySettings, unfiltered: None
+) -> None:
+    pictures = [draw_as("HEIC"), draw_as("AVIF"), draw_as("JPEG")]
+    answers = [upload_named(as_ada, "me", picture) for picture in pictures]
+    assert [answer.status_code for answer in answers] == [400, 400, 201]
+    assert "cannot open HEIC and AVIF files safely" in answers[0].json()["errors"]["avatar"][0]
+    assert "profiles.E013" in {fault.id for fault in run_checks(None, None, True)}
+    settings.DEBUG = True
+    answers = [upload_named(as_ada, "me", picture) for picture in pictures]
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+
+
+@linux
+def test_where_nothing_can_be_started_the_visitor_is_asked_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cell, "PROGRAM", "raise SystemExit(1)")
+    monkeypatch.setattr(Zygote, "current", None)
+    with pytest.raises(Refused) as caught:
+        take()
+    assert caught.value.code == "busy"
+    assert not cell.has_filter()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(Refused):
+        take()
+
+
+@linux
+def test_a_process_that_was_forked_has_a_zygote_of_its_own() -> None:
+    """Else parent and child would get each other's pictures."""
+    take()
+    assert Zygote.current
+    ours = Zygote.current.process.pid
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12, of threads.
+        child = os.fork()
+    if child == 0:
+        take()
+        theirs = Zygote.current.process.pid
+        Zygote.current.end()
+        os._exit(0 if theirs != ours else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    take()
+    assert Zygote.current.process.pid == ours
+
+
+@linux
+def test_every_system_call_has_its_number_on_arm64_as_well() -> None:
+    library = sandbox.load_libseccomp()
+    aarch64 = ctypes.c_uint32(0xC00000B7)  # AUDIT_ARCH_AARCH64
+    names = [*sandbox.ALLOWED, "write", "mmap", "mprotect", "clone", "clone3", "tgkill", "prctl"]
+    names += ["prlimit64", "fstat", "newfstatat"]
+    for name in names:
+        assert library.seccomp_syscall_resolve_name_arch(aarch64, name.encode()) >= 0

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPResponse, HTTPSConnection
@@ -85,7 +85,7 @@ def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) 
         for zygote in zygotes:
             os.kill(zygote, signal.SIGSTOP)
             held.callback(os.kill, zygote, signal.SIGCONT)
-        uploads = []
+        uploads: list[Future[int]] = []
         while sum(done.done() for done in uploads) < 3:
             assert len(uploads) < 200
             source = f"127.0.2.{len(uploads) + 1}"
