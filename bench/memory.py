@@ -4,10 +4,12 @@ Prints Markdown: each picture in a fresh process, and what a thousand uploads le
 """
 
 import json
+import struct
 import sys
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pillow_heif
@@ -39,7 +41,9 @@ WORST: list[tuple[int, str, str, dict[str, Any]]] = [
     (28, "jpg", "progressive JPEG of 50 scans", {"scans": 50}),
     (28, "jpg", "progressive JPEG of 1000 scans", {"scans": 1000}),
     (40, "jpg", "progressive JPEG 4:2:0, tiny crop", PROGRESSIVE),
+    (12, "jpg", "JPEG, broken off, with Photoshop's blocks", {"grain": 10, "blocks": 200}),
     (0, "png", "PNG", {"grain": 0.5}),
+    (0, "png", "PNG with 190,000 texts", {"texts": 190_000}),
     (0, "png", "PNG, RGBA", {"mode": "RGBA"}),
     (0, "png", "PNG, RGBA of 16 bits", {"mode": "RGBA", "bits": 16}),
     (0, "png", "PNG, grey of 16 bits", {"mode": "L", "bits": 16}),
@@ -105,6 +109,8 @@ def make(
     colours: int = 0,
     frames: int = 0,
     scans: int = 0,
+    blocks: int = 0,
+    texts: int = 0,
     **options: Any,
 ) -> None:
     """Write a square photo; where there is transparency, half shines through."""
@@ -126,6 +132,21 @@ def make(
         im.save(path, save_all=True, append_images=more, lossless=True, method=0)
     else:
         im.save(path, **options)
+    if blocks or texts:
+        stuff(path, blocks, texts)
+
+
+def stuff(path: Path, blocks: int, texts: int) -> None:
+    """Put so many segments of Photoshop's into a JPEG, and cut off its end; or texts into a PNG."""
+    data = path.read_bytes()
+    if blocks:
+        segment = b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 4000
+        segment = struct.pack(">HH", 0xFFED, len(segment) + 2) + segment
+        path.write_bytes(data[:2] + segment * blocks + data[2:-2])
+        return
+    chunks = [b"tEXtk%d\0v" % number for number in range(texts)]
+    parts = [struct.pack(">L", len(c) - 4) + c + struct.pack(">L", crc32(c)) for c in chunks]
+    path.write_bytes(data[:33] + b"".join(parts) + data[33:])
 
 
 def save_scans(path: Path, side: int, scans: int) -> None:

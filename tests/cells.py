@@ -28,6 +28,16 @@ def watch_cells() -> Iterator[list[Any]]:
         cell.logger.removeHandler(handler)
 
 
+def check_cost(cells: list[Any]) -> None:
+    """Fail where the one cell that ended took more than is promised, or tried what it may not."""
+    [ended] = cells
+    assert cell.Zygote.current
+    # An idle one has some 25 MB; of the clock that ends it, a second is a few milliseconds longer.
+    assert ended.megabytes <= 330
+    assert ended.cpu <= 1000 * cell.Zygote.current.features["seconds"] + 100
+    assert getattr(ended, "signal", "SIGXCPU") == "SIGXCPU"
+
+
 @contextmanager
 def hold_all_places() -> Iterator[None]:
     """Let others wait for the cell, as many as may."""

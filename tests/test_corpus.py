@@ -17,7 +17,7 @@ from profiles.pictures import cell, images, metadata
 from profiles.pictures.avatar import Crop
 from profiles.pictures.limits import Refused
 
-from .cells import watch_cells
+from .cells import check_cost, watch_cells
 from .conftest import list_media
 from .pictures import draw_jpeg, list_parts
 from .test_uploads import MADE_NAME, upload_named
@@ -165,14 +165,4 @@ def test_no_name_of_a_file_decides_where_it_lies(
 def test_no_file_takes_more_memory_and_work_than_promised(row: dict[str, str]) -> None:
     with watch_cells() as cells, suppress(Refused):
         cell.make_avatar(BytesIO(read(row)))
-    [ended] = cells
-    # An idle cell has some 25 MB. None may need what the filter forbids.
-    assert ended.megabytes <= 330
-    assert ended.cpu <= 2000 * find_slowness()
-    assert getattr(ended, "signal", "SIGXCPU") == "SIGXCPU"
-
-
-def find_slowness() -> float:
-    """Return how much longer than 2 s a picture may take on this machine."""
-    assert cell.Zygote.current
-    return cell.Zygote.current.features["seconds"] / 2
+    check_cost(cells)

@@ -3,6 +3,7 @@
 import random
 import re
 import struct
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -16,7 +17,7 @@ from profiles.pictures.avatar import Avatar, Crop
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import SIZES
 
-from .cells import watch_cells
+from .cells import check_cost, watch_cells
 from .pictures import (
     QUARTERS,
     STORED,
@@ -606,6 +607,38 @@ IN_PIECES = {
 @pytest.mark.parametrize("name", IN_PIECES)
 def test_a_file_in_more_pieces_than_there_is_time_for_is_refused(name: str) -> None:
     assert find_refusal(IN_PIECES[name]) == "heavy"
+
+
+def make_segment(marker: int, data: bytes) -> bytes:
+    """Return a segment of a JPEG (ITU T.81, B.1.1.4)."""
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+BLOCKS = make_segment(0xED, b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 4000)
+TABLE = make_segment(0xDB, b"\0" + bytes([1] * 64))
+TEXTS = b"".join(make_chunk(b"tEXt", b"k%d\0v" % number) for number in range(190_000))
+LARGE_PNG = encode(Image.new("RGB", (5000, 5000), "teal"), "PNG")
+# They took up to 5.6 s, since a picture that breaks off is opened twice.
+EXPENSIVE = {
+    "broken off, with Photoshop's blocks": JPEG[:2] + BLOCKS * 200 + JPEG[2:-2],
+    "broken off, with tables": JPEG[:2] + TABLE * 250_000 + JPEG[2:-2],
+    "large, with texts": LARGE_PNG[:33] + TEXTS + LARGE_PNG[33:],
+}
+
+
+@pytest.mark.parametrize("name", EXPENSIVE)
+def test_no_picture_takes_more_time_than_any_other(name: str) -> None:
+    with watch_cells() as cells, suppress(Refused):
+        make(EXPENSIVE[name])
+    check_cost(cells)
+
+
+def test_a_large_photo_that_breaks_off_takes_no_more_memory_than_a_whole_one() -> None:
+    photo = Image.linear_gradient("L").resize((8000, 8000)).convert("RGB")
+    with watch_cells() as cells:
+        # So small a square that nothing can be decoded smaller.
+        assert make(encode(photo, "JPEG")[:-200], x=5, y=5, size=32).side == 32
+    check_cost(cells)
 
 
 @pytest.mark.parametrize("marker", [b"\xff\xda\0\2", b"\xff\xe0\0\2"])
