@@ -24,9 +24,9 @@ ALLOWED = """
 """.split()
 # From seccomp.h, prctl.h, mman.h and sched.h of Linux and libseccomp.
 KILL_PROCESS, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
-EQUAL, MASKED_EQUAL = 4, 7
+EQUAL, MASKED_EQUAL, ACT_BADARCH = 4, 7, 2
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-PROT_EXEC, CLONE_THREAD = 4, 0x10000
+PROT_EXEC, MAP_SHARED, MAP_GROWSDOWN, CLONE_THREAD = 4, 1, 0x100, 0x10000
 NO_FILE = 0xFFFFFFFF  # −1 in an argument of 32 bits
 
 
@@ -80,6 +80,8 @@ def enter(limits: Limits) -> None:
 def load_filter(library: Any) -> None:
     """Let the kernel end this process at any system call that is not allowed."""
     rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(KILL_PROCESS)))
+    # Those of another processor's kind as well (32 bits), which libseccomp lets end a thread.
+    library.seccomp_attr_set(rules, ACT_BADARCH, ctypes.c_uint32(KILL_PROCESS))
     add = make_adder(library, rules)
     for name in ALLOWED:
         add(ALLOW, name)
@@ -89,9 +91,11 @@ def load_filter(library: Any) -> None:
     # Python asks for a file's size, and does without; by the latter, others' could be asked for.
     for name in ("fstat", "newfstatat"):
         add(ERRNO | errno.ENOSYS, name)
-    # Memory of no file, and none that can be run: no new code.
-    add(ALLOW, "mmap", (2, MASKED_EQUAL, PROT_EXEC, 0), (4, MASKED_EQUAL, NO_FILE, NO_FILE))
-    add(ALLOW, "mprotect", (2, MASKED_EQUAL, PROT_EXEC, 0))
+    # Memory of no file, of the kinds that RLIMIT_DATA counts, and none for new code to run in.
+    cannot_run = (2, MASKED_EQUAL, PROT_EXEC, 0)
+    counted = (3, MASKED_EQUAL, MAP_SHARED | MAP_GROWSDOWN, 0)
+    add(ALLOW, "mmap", cannot_run, counted, (4, MASKED_EQUAL, NO_FILE, NO_FILE))
+    add(ALLOW, "mprotect", cannot_run)
     # Threads, but no processes. A filter cannot look at clone3's arguments; libc then uses clone.
     add(ALLOW, "clone", (0, MASKED_EQUAL, CLONE_THREAD, CLONE_THREAD))
     add(ERRNO | errno.ENOSYS, "clone3")
