@@ -1,7 +1,6 @@
 """Everything that differs by environment, read once. See docs/deploying.md for each variable."""
 
 import os
-import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -84,8 +83,6 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 DATA_UPLOAD_MAX_NUMBER_FILES = 1  # No form has more, and each may take 20 MB of /tmp.
-# What a visitor's picture makes Pillow warn of is the visitor's affair, and fills the log.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Databases
 DATABASES = {

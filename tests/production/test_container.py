@@ -6,6 +6,7 @@ LIKENESS_IMAGE names the image. The network is the host's, so that no bridge nee
 import json
 import os
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -232,6 +233,25 @@ def test_what_it_does_not_need_is_taken_from_the_container(site: tuple[str, str]
     for folder in ("/app", "/venv", "/home", "/"):
         with pytest.raises(AssertionError, match=r"Read-only|denied"):
             docker("exec", site[0], "touch", f"{folder}/x")
+
+
+BREAK_OUT = """
+import os
+from profiles.pictures import sandbox
+cell = os.fork()
+if cell == 0:
+    sandbox.enter(sandbox.Limits(sandbox.load_libseccomp(), 2, 300, os.getppid()))
+    open("/etc/passwd")
+print(os.WTERMSIG(os.waitpid(cell, 0)[1]))
+"""
+
+
+def test_the_filter_of_what_opens_pictures_holds_in_the_container(site: tuple[str, str]) -> None:
+    signal_number = docker("exec", site[0], "python", "-c", BREAK_OUT).strip()
+    assert signal_number == str(int(signal.SIGSYS))
+    code = "from profiles.pictures import cell; print(cell.has_filter())"
+    shell = ("python", "manage.py", "shell", "--no-imports", "-c", code)
+    assert docker("exec", site[0], *shell).split()[-1] == "True"
 
 
 ADD_MEMBERS = """
