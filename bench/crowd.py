@@ -41,7 +41,9 @@ def main() -> None:
             alone = read(nginx.port, seconds)
             over, statuses = processes.Event(), processes.Queue()
             crowd = processes.Process(
-                target=crowd_in, args=(nginx.port, site.sessions, photo, over, statuses)
+                target=crowd_in,
+                args=(nginx.port, site.sessions, photo, over, statuses),
+                daemon=True,
             )
             crowd.start()
             time.sleep(4)
@@ -61,7 +63,10 @@ def main() -> None:
 def read(port: int, seconds: float) -> list[float]:
     """Let people browse; return how many milliseconds each page took."""
     times: list[float] = []
-    run_threads([partial(browse, port, seconds, times)] * READERS)
+    faults: list[str] = []
+    run_threads([partial(browse, port, seconds, times, faults)] * READERS)
+    if faults:
+        sys.exit(faults[0])
     return times
 
 
@@ -73,7 +78,7 @@ def run_threads(targets: list[partial[None]]) -> None:
         thread.join()
 
 
-def browse(port: int, seconds: float, times: list[float]) -> None:
+def browse(port: int, seconds: float, times: list[float], faults: list[str]) -> None:
     """Look at one page after the other, with some time to read each."""
     end = time.monotonic() + seconds
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
@@ -85,7 +90,7 @@ def browse(port: int, seconds: float, times: list[float]) -> None:
                 response.read()
                 times.append((time.perf_counter() - started) * 1000)
                 if response.status != 200:
-                    sys.exit(f"{page} was answered {response.status}.")
+                    faults.append(f"{page} was answered {response.status}.")
                 time.sleep(0.05)
 
 

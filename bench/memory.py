@@ -177,7 +177,11 @@ def save_deep(path: Path, im: Image.Image, bits: int, chroma: int = 420) -> None
 
 
 def measure_one(path: Path, side: int) -> dict[str, Any]:
-    """Measure one upload in this process, or say why it was refused."""
+    """Measure one upload in this process, or say why it was refused.
+
+    A file of up to 2.5 MB comes in memory, and is copied there for the cell; a larger one is on the
+    disk, as Django has it.
+    """
     crop = Crop(x=99, y=99, size=side) if side else Crop()
     cell.has_filter()  # Wait until the zygote is warm.
     idle = measure.reset_peak()

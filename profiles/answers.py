@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 # 400 for all the rest.
-STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "throttled": 429}
-# For how many seconds; of all other outages nobody knows.
+STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "unable": 503, "throttled": 429}
+# In seconds; how long other outages last is unknown, they have 60.
 RETRY_AFTER = {"busy": 5}
 
 

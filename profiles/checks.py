@@ -247,9 +247,18 @@ def check_mail() -> Iterator[CheckMessage]:
 
 
 def check_cell() -> Iterator[CheckMessage]:
-    if sys.platform == "linux" and not cell.has_filter():
+    try:
+        is_safe = cell.has_filter() or sys.platform != "linux"
+    except (EOFError, OSError):
+        yield Error(
+            "The process that opens visitors' pictures cannot be started.",
+            hint="No picture could be uploaded. What is wrong is on standard error, above.",
+            id="profiles.E014",
+        )
+        return
+    if not is_safe:
         yield Error(
             "Nothing filters the system calls of the process that opens visitors' pictures.",
-            hint="HEIC and AVIF are refused meanwhile. Install libseccomp (Debian: libseccomp2).",
+            hint="HEIC and AVIF would be refused. Install libseccomp (Debian: libseccomp2).",
             id="profiles.E013",
         )

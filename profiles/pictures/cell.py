@@ -17,12 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from shutil import copyfileobj
 from signal import SIGALRM, SIGKILL, SIGXCPU, Signals
-from struct import Struct
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, NamedTuple
 
-from .avatar import TRACES, Avatar, Crop
-from .limits import FORMATS, REFUSALS, SIGNATURE_BYTES, Refused, find_format
+from .avatar import HEAD, TRACES, Avatar, Crop
+from .limits import (
+    FORMATS,
+    MAX_MEGAPIXELS,
+    MIN_SIDE,
+    REFUSALS,
+    SIGNATURE_BYTES,
+    Refused,
+    find_format,
+)
 from .names import ENDINGS
 from .timings import Timings
 
@@ -35,18 +42,15 @@ PLACES = 2
 TRIES = 3
 # Longer than a zygote waits for its cell on the slowest machine.
 MAX_WAIT_SECONDS = 40
-# The decoders of HEIC and AVIF say that a file is broken when they get no more memory (zygote.py,
-# MAX_MEGABYTES): so much means that.
-MUCH_MEMORY = 240_000
-MAX_ANSWER_BYTES, MAX_TEXT_BYTES = 4_000_000, 4000
-# What stands before an answer: the signal that ended the cell, its CPU in milliseconds, its memory
-# in kB, and how many bytes follow.
-HEAD = Struct(">4I")
-# What it means for the visitor. SIGALRM is the zygote's word for a cell whose time by the clock was
-# over before that of its CPU: the machine is busy.
-ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "busy"}
-STARTS = {"webp": b"RIFF", ".jpg": b"\xff\xd8\xff"}
-MAX_SIDE, MAX_FACT = 65_535, 2**40
+# libheif and libavif report a broken file when they get no more memory: beyond so many kB, that is
+# what it means (zygote.py, MAX_MEGABYTES).
+OUT_OF_MEMORY = 240_000
+# Why a picture is refused whose cell was ended by a signal. SIGALRM: by the zygote, since the time
+# by the clock was over, though that of the CPU was not.
+ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "unable"}
+MAX_TEXT_BYTES = 4000
+MAX_SIDE, MAX_FIGURE = max(MAX_MEGAPIXELS.values()) * 1_000_000 // MIN_SIDE, 2**40
+STARTS = {"webp": (b"RIFF", b"WEBP"), "jpg": (b"\xff\xd8\xff", b"")}
 # Nothing of the site's. A cell is young, and gets its memory 5 to 10 % faster in pages of 2 MB.
 ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 PROGRAM = "import sys; sys.path[:] = {path!r}; from {package}.zygote import main; main()"
@@ -142,14 +146,17 @@ def end() -> None:
 
 def start() -> None:
     """Start a zygote, so that it is warm when the first picture comes."""
-    Zygote.find()
+    with suppress(OSError):  # Then it is tried again.
+        Zygote.find()
 
 
 def has_filter() -> bool:
-    """Return whether the kernel filters what a cell does; not where none can be started."""
-    with _turn, suppress(EOFError, OSError):
+    """Return whether the kernel filters what a cell does.
+
+    Raises `EOFError` or `OSError` where no zygote can be started.
+    """
+    with _turn:
         return bool(Zygote.find().read_features()["filter"])
-    return False
 
 
 def make_avatar(
@@ -163,13 +170,20 @@ def make_avatar(
     With `needs_filter`, HEIC and AVIF are refused where nothing filters what their decoders do.
     """
     timings = Timings() if timings is None else timings
-    with _hold_place(), _copy_to_descriptor(file) as picture:
+    # A form takes numbers of any length, and a request has none that is larger than a picture.
+    numbers = {name: _clamp(getattr(crop, name)) for name in ("x", "y", "size")}
+    request = {"crop": {"keep": crop.keep, **numbers}, "needs_filter": needs_filter}
+    with _hold_place(), _open_descriptor(file) as picture:
         kind = find_format(picture.read(SIGNATURE_BYTES))
         started = time.perf_counter()
         with _turn:
             timings.add("wait", started)
-            answer = _ask(picture, {"crop": vars(crop), "needs_filter": needs_filter})
+            answer = _ask(picture, request)
     return _judge(answer, kind, timings)
+
+
+def _clamp(number: int | None) -> int | None:
+    return number and max(-MAX_SIDE, min(number, MAX_SIDE))
 
 
 @contextmanager
@@ -183,14 +197,20 @@ def _hold_place() -> Iterator[None]:
         _places.release()
 
 
-@contextmanager
-def _copy_to_descriptor(file: BinaryIO) -> Iterator[IO[bytes]]:
-    """Give a copy of a file in memory, which has a descriptor, and vanishes with the process."""
-    with open_in_memory() as copy:
+def _open_descriptor(file: BinaryIO) -> IO[bytes]:
+    """Return a file that has a descriptor and a position of its own.
+
+    What is on the disk is opened again, for reading alone; what is in memory is copied.
+    """
+    try:
+        file.flush()
+        return open(f"/proc/self/fd/{file.fileno()}", "rb", buffering=0)
+    except OSError:
+        copy = open_in_memory()
         file.seek(0)
         copyfileobj(file, copy, 1 << 20)
         copy.seek(0)
-        yield copy
+        return copy
 
 
 def open_in_memory() -> IO[bytes]:
@@ -207,7 +227,7 @@ def _ask(picture: IO[bytes], request: dict[str, Any]) -> Answer:
         except (EOFError, OSError):
             end()
             logger.warning("The process that has pictures opened has ended. Starting another.")
-    raise Refused("busy")
+    raise Refused("unable")
 
 
 def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
@@ -217,12 +237,11 @@ def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
         avatar, spent = read_answer(answer.data)
     except Refused as refused:
         if refused.code == "broken" and kind in ("AVIF", "HEIF"):
-            refused.code = "heavy" if answer.kilobytes > MUCH_MEMORY else "broken"
+            refused.code = "heavy" if answer.kilobytes > OUT_OF_MEMORY else "broken"
         logger.info("A cell refused a %s: %s.", kind or "file", refused.code, extra=facts)
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        signal = Signals(answer.ended_by).name if answer.ended_by else "no signal"
-        facts["signal"] = signal
+        facts["signal"] = signal = _name_signal(answer.ended_by)
         logger.warning(
             "A cell that opened a %s ended with %s.", kind or "file", signal, extra=facts
         )
@@ -230,6 +249,11 @@ def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
     logger.info("A cell made an avatar of a %s.", kind, extra=facts)
     timings.update(spent)
     return avatar
+
+
+def _name_signal(number: int) -> str:
+    known = {signal.value: signal.name for signal in Signals}
+    return known.get(number, f"signal {number}" if number else "no signal")
 
 
 def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
@@ -252,7 +276,7 @@ def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
     _require(
         start == len(data),
         all(_is_number(size, len(data)) for size in head["sizes"]),
-        all(content.startswith(STARTS[ending[-4:]]) for ending, content in files.items()),
+        all(_begins_well(content, ending) for ending, content in files.items()),
         avatar.format in FORMATS,
         all(_is_number(side, MAX_SIDE) for side in (avatar.width, avatar.height, avatar.side)),
         avatar.side <= min(avatar.width, avatar.height),
@@ -265,9 +289,14 @@ def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
 def _read_refusal(code: str, facts: dict[str, int | str]) -> Refused:
     _require(
         facts.keys() == REFUSALS[code],
-        all(fact in FORMATS or _is_number(fact, MAX_FACT) for fact in facts.values()),
+        all(fact in FORMATS or _is_number(fact, MAX_FIGURE) for fact in facts.values()),
     )
     return Refused(code, **facts)
+
+
+def _begins_well(content: bytes, ending: str) -> bool:
+    first, third = STARTS[ending.rpartition(".")[2]]
+    return content.startswith(first) and content[8:].startswith(third)
 
 
 def _is_number(value: object, most: int) -> bool:
@@ -276,4 +305,4 @@ def _is_number(value: object, most: int) -> bool:
 
 def _require(*conditions: bool) -> None:
     if not all(conditions):
-        raise ValueError("No cell of ours answers so.")
+        raise ValueError("A field of the answer is out of range.")

@@ -56,6 +56,9 @@ REFUSALS = {
     "unsafe": _(
         "We cannot open HEIC and AVIF files safely just now. Save it as a JPEG, or choose another."
     ),
+    "unable": _(
+        "We cannot open this picture just now. Nothing has changed; try again in a minute."
+    ),
     "busy": _("Many pictures are being made just now. Nothing has changed; try again in a minute."),
 }
 
@@ -105,7 +108,7 @@ def restore_files(name: str) -> dict[str, bytes]:
     try:
         return cell.make_avatar(BytesIO(files[name.rpartition("-")[2]])).files
     except (KeyError, Refused) as error:
-        if getattr(error, "code", "") == "busy":  # It may succeed in a minute.
+        if getattr(error, "code", "") in ("busy", "unable"):  # It may succeed in a minute.
             raise TimeoutError("Too many pictures are being made.") from error
         return {}  # Nothing is left that could be shown.
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from .limits import Refused, refuse_size
 
+MAX_ITEMS = 1000  # A photo of 48 megapixels has 200, and as many for each further layer.
 # For every decoder that has threads: each takes memory of its own.
 THREADS = 4
 pillow_heif.options.DECODE_THREADS = THREADS
@@ -62,7 +63,7 @@ class HeicImage:
 
 
 def is_photo(data: bytes) -> bool:
-    """Return whether a HEIC has one coded picture, or one grid of them, to show.
+    """Return whether a HEIC has one coded picture, or one grid of them, to show; so its alpha, too.
 
     Overlays and pictures derived from others may be nested, and cost seconds for each kilobyte.
     """
@@ -70,10 +71,17 @@ def is_photo(data: bytes) -> bool:
         meta = dict(walk_boxes(dict(walk_boxes(memoryview(data)))[b"meta"][4:]))
         kinds = dict(list_items(meta[b"iinf"]))
         shown = int.from_bytes(meta[b"pitm"][4:])
-        parts = list(list_parts(meta[b"iref"], shown)) if kinds[shown] == b"grid" else [shown]
-        return {kinds[part] for part in parts} == {b"hvc1"}
-    except (KeyError, struct.error):
+        links = list(list_links(meta[b"iref"])) if b"iref" in meta else []
+    except (LookupError, struct.error):
         return False
+    parts = {start: ends for kind, start, ends in links if kind == b"dimg"}
+    alphas = [start for kind, start, ends in links if kind == b"auxl" and shown in ends]
+    coded = [
+        part
+        for item in (shown, *alphas)
+        for part in (parts.get(item, [0]) if kinds.get(item) == b"grid" else [item])
+    ]
+    return len(kinds) <= MAX_ITEMS and {kinds.get(item) for item in coded} == {b"hvc1"}
 
 
 def walk_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -99,11 +107,9 @@ def list_items(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
         yield number, kind
 
 
-def list_parts(iref: memoryview, item: int) -> Iterator[int]:
-    """Yield the numbers of the items that one is derived from (ISO/IEC 14496-12, 8.11.12)."""
-    number = "H" if iref[0] == 0 else "L"
-    for kind, reference in walk_boxes(iref[4:]):
-        start, count = struct.unpack_from(f">{number}H", reference)
-        if kind == b"dimg" and start == item:
-            at = struct.calcsize(f">{number}H")
-            yield from struct.unpack_from(f">{count}{number}", reference, at)
+def list_links(iref: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...]]]:
+    """Yield how items refer to others: kind, from, to (ISO/IEC 14496-12, 8.11.12)."""
+    number, size = ("H", 2) if iref[0] == 0 else ("L", 4)
+    for kind, link in walk_boxes(iref[4:]):
+        start, count = struct.unpack_from(f">{number}H", link)
+        yield kind, start, struct.unpack_from(f">{count}{number}", link, size + 2)

@@ -13,9 +13,8 @@ MAX_PROGRESSIVE_BYTES = 280 * 1000 * 1000
 # What formats are called, where Pillow's name for them is another.
 NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
 FORMATS = {NAMES.get(name, name) for name in MAX_MEGAPIXELS}
-# Why a picture is refused, and which figures the sentence for that needs (see fields.REFUSALS).
+# Why a cell refuses a picture, and which figures the sentence for that needs (fields.REFUSALS).
 REFUSALS: dict[str, set[str]] = {
-    "bytes": {"megabytes", "limit"},
     "unreadable": set(),
     "broken": set(),
     "small": {"width", "height", "limit"},
@@ -24,9 +23,7 @@ REFUSALS: dict[str, set[str]] = {
     "progressive": {"megapixels", "limit"},
     "unusual": set(),
     "heavy": set(),
-    "crashed": set(),
     "unsafe": set(),
-    "busy": set(),
 }
 
 

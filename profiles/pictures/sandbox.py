@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+MAX_ADDRESSES = 8 << 30
 # The descriptors of a cell.
 PICTURE, ANSWER = 0, 3
 # Memory, time, threads and the end. Nothing that opens, sends, starts or kills.
@@ -25,7 +26,7 @@ ALLOWED = """
 # From seccomp.h, prctl.h, mman.h and sched.h of Linux and libseccomp.
 KILL_PROCESS, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 EQUAL, MASKED_EQUAL, ACT_BADARCH = 4, 7, 2
-PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME = 1, 4, 15
 PROT_EXEC, MAP_SHARED, MAP_GROWSDOWN, CLONE_THREAD = 4, 1, 0x100, 0x10000
 NO_FILE = 0xFFFFFFFF  # −1 in an argument of 32 bits
 
@@ -63,12 +64,17 @@ def load_libseccomp() -> Any:
 def enter(limits: Limits) -> None:
     """Give up, for good, whatever opening a picture does not need."""
     if limits.library:
+        libc = ctypes.CDLL(None)
         # The kernel ends a cell with the process that forked it, unless that has ended already.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != limits.parent:
             raise SystemExit
+        # What is in its memory is nobody else's, and a collector of crashes gets none of it.
+        libc.prctl(PR_SET_DUMPABLE, 0)
     size = limits.megabytes * 1_000_000
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    # Tables of pages that are only read count nowhere else.
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
     # At the first limit SIGXCPU, which says why; at the second SIGKILL.
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -88,7 +94,7 @@ def load_filter(library: Any) -> None:
     add(ALLOW, "write", (0, EQUAL, ANSWER))
     for closed in (1, 2):  # Where decoders write their warnings.
         add(ERRNO | errno.EBADF, "write", (0, EQUAL, closed))
-    # Python asks for a file's size, and does without; by the latter, others' could be asked for.
+    # Python asks for the size of a file, and does without. newfstatat takes paths as well.
     for name in ("fstat", "newfstatat"):
         add(ERRNO | errno.ENOSYS, name)
     # Memory of no file, of the kinds that RLIMIT_DATA counts, and none for new code to run in.

@@ -1,4 +1,4 @@
-"""How long the steps of an upload take: read, decode, encode, store."""
+"""How long the steps of an upload take: read, wait, decode, encode, store."""
 
 import time
 from collections.abc import Iterator

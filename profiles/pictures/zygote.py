@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from contextlib import suppress
 from io import BytesIO
@@ -20,17 +21,17 @@ from typing import Any, BinaryIO, NoReturn
 from PIL import Image
 
 from . import images, sandbox
-from .avatar import Crop
-from .cell import HEAD, MAX_ANSWER_BYTES
+from .avatar import HEAD, MAX_ANSWER_BYTES, Crop
 from .limits import SIGNATURE_BYTES, Refused, find_format
 from .names import ENDINGS
 from .timings import Timings
 
 MAX_MEGABYTES = 300
-# What a picture may take of CPU on a machine on which the known one of `measure_speed` takes
-# REFERENCE_SECONDS, as on that of docs/benchmarks.md; at most on a slower one; by the clock.
+# A picture may take 2 s of CPU on a machine on which the known one of `measure_speed` takes
+# REFERENCE_SECONDS, as on that of docs/benchmarks.md, and up to 8 s on a slower one; in whole
+# seconds, as the kernel counts them. By the clock, it may take three times that.
 SECONDS, MAX_SECONDS, CLOCK_FACTOR = 2, 8, 3
-REFERENCE_SECONDS = 0.03
+REFERENCE_SECONDS = 0.05
 
 
 def main() -> None:
@@ -41,11 +42,10 @@ def main() -> None:
         # Where memory is short, the kernel ends a cell and not the site.
         Path("/proc/self/oom_score_adj").write_text("1000")
     site = socket.socket(fileno=0)
-    library = sandbox.load_libseccomp()
     seconds = measure_speed()
-    limits = sandbox.Limits(library, seconds, MAX_MEGABYTES + get_data_megabytes(), os.getpid())
+    limits = find_limits(seconds)
     gc.freeze()
-    features = json.dumps({"filter": bool(library), "seconds": seconds}).encode()
+    features = json.dumps({"filter": bool(limits.library), "seconds": seconds}).encode()
     site.sendall(HEAD.pack(0, 0, 0, len(features)) + features)
     while True:
         request, descriptors, _, _ = socket.recv_fds(site, 4096, 1)
@@ -53,7 +53,7 @@ def main() -> None:
             return
         answer, write_end = os.pipe()
         if (cell := os.fork()) == 0:
-            run_cell(descriptors[0], write_end, json.loads(request), limits)
+            run_cell(descriptors[0], write_end, request, limits)
         os.close(write_end)
         os.close(descriptors[0])
         site.sendall(wait_for(cell, answer, site, seconds * CLOCK_FACTOR))
@@ -72,11 +72,30 @@ def measure_speed() -> int:
         file = BytesIO()
         small.save(file, kind, exif=exif, icc_profile=images.SRGB.tobytes())
         images.make_avatar(file)
-    small.resize((2000, 2000)).save(file, "JPEG")
+    known = BytesIO()
+    small.resize((2000, 2000)).save(known, "JPEG")
+    spent = min(measure(known) for _ in range(3))
+    return math.ceil(min(MAX_SECONDS, SECONDS * max(1, spent / REFERENCE_SECONDS)))
+
+
+def measure(file: BytesIO) -> float:
     started = time.process_time()
     images.make_avatar(file)
-    spent = time.process_time() - started
-    return math.ceil(min(MAX_SECONDS, SECONDS * max(1, spent / REFERENCE_SECONDS)))
+    return time.process_time() - started
+
+
+def find_limits(seconds: int) -> sandbox.Limits:
+    """Return what is to hold each cell; without the filter, where the kernel does not take it."""
+    megabytes = MAX_MEGABYTES + get_data_megabytes()
+    limits = sandbox.Limits(sandbox.load_libseccomp(), seconds, megabytes, os.getpid())
+    if (cell := os.fork()) == 0:
+        try:
+            sandbox.enter(limits)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(cell, 0)
+    return limits._replace(library=None) if status else limits
 
 
 def get_data_megabytes() -> int:
@@ -103,18 +122,17 @@ def wait_for(cell: int, answer: int, site: socket.socket, seconds: float) -> byt
             if not part:
                 break
             data += part
-    # Of what it does after its answer nothing matters. If it has ended already, that stands.
+    # What it does after its answer does not matter. If it has already exited, its status stays.
     os.kill(cell, signal.SIGKILL)
     _, status, usage = os.wait4(cell, 0)
     ended_by = signal.SIGALRM if timed_out else os.WTERMSIG(status)
     cpu = round((usage.ru_utime + usage.ru_stime) * 1000)
     data = data if len(data) <= MAX_ANSWER_BYTES else b""
-    return HEAD.pack(ended_by, cpu, usage.ru_maxrss, len(data)) + data
+    kilobytes = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+    return HEAD.pack(ended_by, cpu, kilobytes, len(data)) + data
 
 
-def run_cell(
-    picture: int, answer: int, request: dict[str, Any], limits: sandbox.Limits
-) -> NoReturn:
+def run_cell(picture: int, answer: int, request: bytes, limits: sandbox.Limits) -> NoReturn:
     """Open one picture in the sandbox, answer, and end this process whatever happens."""
     try:
         os.dup2(picture, sandbox.PICTURE)
@@ -123,7 +141,7 @@ def run_cell(
         os.closerange(sandbox.ANSWER + 1, 64)
         with open(sandbox.PICTURE, "rb") as file:
             sandbox.enter(limits)
-            data = make_answer(file, request, bool(limits.library))
+            data = make_answer(file, json.loads(request), bool(limits.library))
             while data:
                 data = data[os.write(sandbox.ANSWER, data) :]
             os._exit(0)

@@ -122,7 +122,7 @@ const getZoom = () => shortSide() / square.size;
 const maxZoom = () => Math.max(1, Math.min(MAX_ZOOM, shortSide() / MIN_SIDE));
 const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
 
-// Where the server would cut: the middle (images.py, Crop).
+// Where the server would cut: the middle (avatar.py, Crop).
 function centre() {
   const { naturalWidth, naturalHeight } = photo.image;
   const size = shortSide();
@@ -589,12 +589,12 @@ function send({ data, sent }) {
     request.responseType = "json";
     request.send(data);
   };
-  // The server makes as many pictures as it can: come again when it says.
-  const waitFor = (seconds) => {
+  // The server makes as many pictures as it can. Not all who were refused come back at once.
+  const sendAgainIn = (seconds) => {
     clearTimeout(showing);
     isAllSent = false;
     request.timeout = 0;
-    pause = setTimeout(begin, seconds * 1000);
+    pause = setTimeout(begin, seconds * (1 + Math.random()) * 1000);
     at("progress").removeAttribute("value");
     at("progress-words").textContent = say("waiting");
     announce(say("waiting"));
@@ -634,7 +634,7 @@ function send({ data, sent }) {
   request.onload = () => {
     const { status, response } = request;
     const seconds = status === 503 ? Number(request.getResponseHeader("Retry-After")) : 0;
-    if (seconds && seconds <= MAX_PAUSE && triesLeft) return waitFor(seconds);
+    if (seconds && seconds <= MAX_PAUSE && triesLeft) return sendAgainIn(seconds);
     if (status === 201) {
       isSignedOut = false;
       end();
