@@ -1,7 +1,6 @@
 """A picture that makes a decoder run its code finds itself in a process that may only compute."""
 
 import ctypes
-import json
 import os
 import runpy
 import socket
@@ -37,23 +36,47 @@ from {package} import sandbox, zygote
 PAGE = ctypes.c_void_p(id(zygote) & ~4095)
 open_honestly = zygote.make_answer
 
-def make_answer(file, request, has_filter):
+def make_answer(file, crop):
     code = file.peek()
     if not code.startswith(b"# code"):
-        return open_honestly(file, request, has_filter)
-    names = globals() | dict(request=request, answer=b"")
+        return open_honestly(file, crop)
+    names = globals() | dict(answer=b"")
     exec(code, names)
     return names["answer"]
 
 def tell_lies(**lies):
     picture = io.BytesIO()
     zygote.Image.linear_gradient("L").save(picture, "JPEG")
-    honest = open_honestly(picture, dict(crop=dict()), True)
+    honest = open_honestly(picture, zygote.Crop())
     start = 4 + int.from_bytes(honest[:4])
     head = json.loads(honest[4:start])
     head["source"] |= lies.pop("source", dict())
     text = json.dumps(head | lies).encode()
     return len(text).to_bytes(4) + text + honest[start:]
+
+def fill_and_hide():
+    "Take memory that is counted, write it, and make it such that is not."
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    for _ in range(9):
+        page = libc.mmap(None, 100 << 20, 3, 34, -1, 0)
+        ctypes.memset(page, 1, 100 << 20)
+        assert libc.mprotect(ctypes.c_void_p(page), ctypes.c_size_t(100 << 20), 1) == 0
+
+def grow_the_stack():
+    "Let a page of the stack, which is not counted, become a large one."
+    page = ctypes.addressof(ctypes.c_char()) & ~4095
+    libc = ctypes.CDLL(None)
+    libc.mremap.restype = ctypes.c_ssize_t
+    assert libc.mremap(ctypes.c_void_p(page), 4096, ctypes.c_size_t(1 << 30), 1) > 0
+
+def work_between_ticks():
+    "Sleep whenever the kernel looks who is running, 250 times a second."
+    while True:
+        now = time.monotonic_ns() % 4_000_000
+        if now < 1_200_000:
+            time.sleep((1_200_000 - now) / 1e9)
 
 zygote.make_answer = make_answer
 zygote.CLOCK_FACTOR = 15
@@ -132,6 +155,8 @@ FORBIDDEN = {
     "makes memory of its own to be run": "ctypes.CDLL(None).mprotect(PAGE, 4096, 5)",
     "takes memory that is shared": "mmap.mmap(-1, 1 << 30, flags=mmap.MAP_SHARED | 32)",
     "takes memory as a stack": "mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | 32 | 0x100)",
+    "hides memory that it has written": "page = mmap.mmap(-1, 1 << 20, flags=34); "
+    "ctypes.CDLL(None).mprotect(ctypes.addressof(ctypes.c_char.from_buffer(page)), 1 << 20, 5)",
     "maps the picture": "mmap.mmap(0, 4096, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)",
     "gives itself more memory": "resource.setrlimit(resource.RLIMIT_DATA, (1 << 40, 1 << 40))",
     "limits its parent": "resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (0, 0))",
@@ -161,6 +186,9 @@ def test_code_in_a_picture_ends_with_its_first_step_outside(name: str, taken_ove
         ("signal.raise_signal(40)", ("crashed", "signal 40")),
         ("os.stat('/etc/passwd')", ("crashed", "no signal")),
         ("bytearray(2 << 30)", ("crashed", "no signal")),
+        ("fill_and_hide()", ("crashed", "no signal")),
+        ("grow_the_stack()", ("crashed", "no signal")),
+        ("work_between_ticks()", ("heavy", "SIGXCPU")),
         ("kept = []\nwhile True: kept.append(bytes(1 << 20))", ("crashed", "no signal")),
     ],
 )
@@ -249,8 +277,7 @@ def start_sleeper(zygote: Zygote) -> int:
     with cell.open_in_memory() as picture:
         picture.write(b"# code\ntime.sleep(300)")
         picture.seek(0)
-        request = json.dumps({"crop": {}, "needs_filter": False}).encode()
-        socket.send_fds(zygote.socket, [request], [picture.fileno()])
+        socket.send_fds(zygote.socket, [b"{}"], [picture.fileno()])
     for _ in range(500):
         if cells := find_children(zygote.process.pid):
             return cells[0]
@@ -292,7 +319,9 @@ def test_what_forks_the_cells_has_one_thread_and_few_descriptors(lone: Zygote) -
     assert len(list((process / "task").iterdir())) == 1
     # The socket, nothing, and where a fault at its start is reported to the operator.
     assert sorted(path.name for path in (process / "fd").iterdir()) == ["0", "1", "2"]
-    assert (process / "environ").read_bytes() == b"GLIBC_TUNABLES=glibc.malloc.hugetlb=1\0"
+    # The C library cuts the text up where it stands.
+    environment = (process / "environ").read_bytes().replace(b"\0", b":").decode()
+    assert environment == f"GLIBC_TUNABLES={cell.ENVIRONMENT['GLIBC_TUNABLES']}:"
 
 
 @linux

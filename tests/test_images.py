@@ -28,6 +28,7 @@ from .pictures import (
     encode,
     list_parts,
     make_animation,
+    make_box,
     make_chunk,
     make_claim,
     make_exif,
@@ -523,6 +524,55 @@ def test_a_heic_whose_alpha_is_laid_together_is_refused() -> None:
     laid = first + b"hvc1\0" + second.replace(b"hvc1\0", b"iovl\0", 1)
     assert laid != data
     assert find_refusal(laid) == "unusual"
+
+
+def make_link(kind: bytes, start: int, *ends: int) -> bytes:
+    """Return a reference from an item of a HEIC to others."""
+    return make_box(kind, struct.pack(f">HH{len(ends)}H", start, len(ends), *ends))
+
+
+SECOND = make_box(b"infe", b"\2\0\0\0\0\2\0\0hvc1\0")
+DERIVED = make_box(b"infe", b"\2\0\0\0\0\3\0\0iden\0")
+OTHERS = make_box(b"iinf", b"\0\0\0\0\0\1", SECOND)
+# Where one reader takes the first and another the last, a file is two pictures.
+CROOKED = {
+    "two shown": make_box(b"pitm", b"\0\0\0\0\0\2"),
+    "two lists of items": OTHERS,
+    "two lists of references": make_box(b"iref", bytes(4)) * 2,
+    "two sets of parts": make_box(b"iref", bytes(4), make_link(b"dimg", 1, 1) * 2),
+    "shown as a thumbnail": make_box(b"iref", bytes(4), make_link(b"thmb", 1, 1)),
+    "its own layer": make_box(b"iref", bytes(4), make_link(b"auxl", 1, 1)),
+    "a layer that is no picture": make_box(b"iref", bytes(4), make_link(b"auxl", 9, 1)),
+}
+
+
+@pytest.mark.parametrize("name", CROOKED)
+def test_a_heic_that_can_be_read_in_two_ways_is_refused(name: str) -> None:
+    assert find_refusal(put_into_meta(make_heic(), CROOKED[name])) == "unusual"
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(1, SECOND), (2, b""), (2, make_box(b"free", SECOND)), (2, DERIVED)]
+)
+def test_a_heic_that_hides_items_is_refused(count: int, more: bytes) -> None:
+    first = make_box(b"infe", b"\2\0\0\0\0\1\0\0hvc1\0")
+    items = make_box(b"iinf", bytes(4), struct.pack(">H", count), first + more)
+    data = make_heic()
+    at = data.index(b"iinf") - 4
+    (size,) = struct.unpack_from(">L", data, at)
+    data = data[:at] + data[at + size :]
+    at = data.index(b"meta")
+    (whole,) = struct.unpack_from(">L", data, at - 4)
+    data = data[: at - 4] + struct.pack(">L", whole - size) + data[at:]
+    assert find_refusal(put_into_meta(data, items)) == "unusual"
+
+
+def put_into_meta(heic: bytes, boxes: bytes) -> bytes:
+    """Return a HEIC with further boxes in its `meta`; where its picture is stays untrue."""
+    at = heic.index(b"meta") - 4
+    (size,) = struct.unpack_from(">L", heic, at)
+    longer = struct.pack(">L", size + len(boxes))
+    return heic[:at] + longer + heic[at + 4 : at + size] + boxes + heic[at + size :]
 
 
 def test_a_very_wide_picture_is_taken() -> None:

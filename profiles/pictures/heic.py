@@ -1,7 +1,7 @@
 """Open a HEIC: what phones write and nothing else, and in rows, so that it takes less memory."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pillow_heif
@@ -9,6 +9,7 @@ from PIL import Image
 
 from .limits import Refused, refuse_size
 
+REPEATED = {b"mdat", b"free", b"skip", b"uuid"}  # Boxes of which there may be several.
 MAX_ITEMS = 1000  # A photo of 48 megapixels has 200, and as many for each further layer.
 # For every decoder that has threads: each takes memory of its own.
 THREADS = 4
@@ -63,25 +64,41 @@ class HeicImage:
 
 
 def is_photo(data: bytes) -> bool:
-    """Return whether a HEIC has one coded picture, or one grid of them, to show; so its alpha, too.
+    """Return whether a HEIC shows one coded picture, or one grid of them, as phones write it.
 
     Overlays and pictures derived from others may be nested, and cost seconds for each kilobyte.
+    What is there twice is refused as well: the decoder might take the other one.
     """
     try:
-        meta = dict(walk_boxes(dict(walk_boxes(memoryview(data)))[b"meta"][4:]))
-        kinds = dict(list_items(meta[b"iinf"]))
+        meta = collect(walk_boxes(collect(walk_boxes(memoryview(data)))[b"meta"][4:]))
+        kinds = collect(list_items(meta[b"iinf"]))
         shown = int.from_bytes(meta[b"pitm"][4:])
         links = list(list_links(meta[b"iref"])) if b"iref" in meta else []
-    except (LookupError, struct.error):
+        parts = collect((start, ends) for kind, start, ends in links if kind == b"dimg")
+    except (ValueError, LookupError, struct.error):
         return False
-    parts = {start: ends for kind, start, ends in links if kind == b"dimg"}
-    alphas = [start for kind, start, ends in links if kind == b"auxl" and shown in ends]
-    coded = [
-        part
-        for item in (shown, *alphas)
-        for part in (parts.get(item, [0]) if kinds.get(item) == b"grid" else [item])
-    ]
-    return len(kinds) <= MAX_ITEMS and {kinds.get(item) for item in coded} == {b"hvc1"}
+    layers = {(start, end) for kind, start, ends in links if kind == b"auxl" for end in ends}
+    sources, targets = {start for start, _ in layers}, {end for _, end in layers}
+    thumbnails = {start for kind, start, _ in links if kind == b"thmb"}
+    grids = [item for item, kind in kinds.items() if kind == b"grid"]
+    return (
+        len(kinds) <= MAX_ITEMS
+        and {kinds.get(item) for item in (shown, *sources)} <= {b"hvc1", b"grid"}
+        and {kinds.get(part) for grid in grids for part in parts.get(grid, (0,))} <= {b"hvc1"}
+        and not {b"iovl", b"iden"} & set(kinds.values())
+        and shown not in sources | thumbnails
+        and not sources & targets
+    )
+
+
+def collect(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return a dictionary; raise `ValueError` for what must not be there twice."""
+    found: dict[Any, Any] = {}
+    for name, value in pairs:
+        if name in found and name not in REPEATED:
+            raise ValueError(name)
+        found[name] = value
+    return found
 
 
 def walk_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -102,7 +119,11 @@ def walk_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 def list_items(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
     """Yield the number and the type of each item (ISO/IEC 14496-12, 8.11.6)."""
-    for _, entry in walk_boxes(iinf[6 if iinf[0] == 0 else 8 :]):
+    start = 6 if iinf[0] == 0 else 8
+    entries = list(walk_boxes(iinf[start:]))
+    if len(entries) != int.from_bytes(iinf[4:start]) or {kind for kind, _ in entries} != {b"infe"}:
+        raise ValueError("There are other items than the decoder will find.")
+    for _, entry in entries:
         number, _, kind = struct.unpack_from(">HH4s" if entry[0] == 2 else ">LH4s", entry, 4)
         yield number, kind
 

@@ -23,7 +23,6 @@ REFUSALS: dict[str, set[str]] = {
     "progressive": {"megapixels", "limit"},
     "unusual": set(),
     "heavy": set(),
-    "unsafe": set(),
 }
 
 

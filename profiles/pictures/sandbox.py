@@ -11,13 +11,13 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-MAX_ADDRESSES = 8 << 30
+MAX_ADDRESSES = 4 << 30
 # The descriptors of a cell.
 PICTURE, ANSWER = 0, 3
 # Memory, time, threads and the end. Nothing that opens, sends, starts or kills.
 ALLOWED = """
     read pread64 lseek close
-    brk munmap mremap madvise
+    brk munmap madvise
     futex set_robust_list rseq sched_yield sched_getaffinity getpid gettid
     rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack
     clock_gettime clock_nanosleep getrandom restart_syscall
@@ -27,7 +27,7 @@ ALLOWED = """
 KILL_PROCESS, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 EQUAL, MASKED_EQUAL, ACT_BADARCH = 4, 7, 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME = 1, 4, 15
-PROT_EXEC, MAP_SHARED, MAP_GROWSDOWN, CLONE_THREAD = 4, 1, 0x100, 0x10000
+PROT_WRITE, PROT_EXEC, MAP_SHARED, MAP_GROWSDOWN, CLONE_THREAD = 2, 4, 1, 0x100, 0x10000
 NO_FILE = 0xFFFFFFFF  # −1 in an argument of 32 bits
 
 
@@ -98,10 +98,14 @@ def load_filter(library: Any) -> None:
     for name in ("fstat", "newfstatat"):
         add(ERRNO | errno.ENOSYS, name)
     # Memory of no file, of the kinds that RLIMIT_DATA counts, and none for new code to run in.
-    cannot_run = (2, MASKED_EQUAL, PROT_EXEC, 0)
     counted = (3, MASKED_EQUAL, MAP_SHARED | MAP_GROWSDOWN, 0)
-    add(ALLOW, "mmap", cannot_run, counted, (4, MASKED_EQUAL, NO_FILE, NO_FILE))
-    add(ALLOW, "mprotect", cannot_run)
+    no_file = (4, MASKED_EQUAL, NO_FILE, NO_FILE)
+    add(ALLOW, "mmap", (2, MASKED_EQUAL, PROT_EXEC, 0), counted, no_file)
+    # Nor may it become what is not counted: what was written and is then only read, or a stack
+    # that grows. Allocators do without.
+    add(ALLOW, "mprotect", (2, MASKED_EQUAL, PROT_EXEC | PROT_WRITE, PROT_WRITE))
+    add(ERRNO | errno.EACCES, "mprotect", (2, MASKED_EQUAL, PROT_EXEC | PROT_WRITE, 0))
+    add(ERRNO | errno.ENOMEM, "mremap")
     # Threads, but no processes. A filter cannot look at clone3's arguments; libc then uses clone.
     add(ALLOW, "clone", (0, MASKED_EQUAL, CLONE_THREAD, CLONE_THREAD))
     add(ERRNO | errno.ENOSYS, "clone3")
