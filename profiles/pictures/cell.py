@@ -48,6 +48,7 @@ OUT_OF_MEMORY = 240_000
 # Why a picture is refused whose cell was ended by a signal. SIGALRM: by the zygote, since the time
 # by the clock was over, though that of the CPU was not.
 ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "unable"}
+UNSAFE = ("AVIF", "HEIF")  # Those whose decoders have had the most holes.
 MAX_TEXT_BYTES = 4000
 MAX_SIDE, MAX_FIGURE = max(MAX_MEGAPIXELS.values()) * 1_000_000 // MIN_SIDE, 2**40
 STARTS = {"webp": (b"RIFF", b"WEBP"), "jpg": (b"\xff\xd8\xff", b"")}
@@ -177,7 +178,7 @@ def make_avatar(
     timings = Timings() if timings is None else timings
     with _hold_place(), _open_descriptor(file) as picture:
         kind = find_format(picture.read(SIGNATURE_BYTES))
-        needs_filter = needs_filter and kind in ("AVIF", "HEIF")
+        needs_filter = needs_filter and kind in UNSAFE
         started = time.perf_counter()
         with _turn:
             timings.add("wait", started)
@@ -241,10 +242,10 @@ def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
     try:
         avatar, spent = read_answer(answer.data)
     except Refused as refused:
-        if refused.code == "broken" and kind in ("AVIF", "HEIF"):
-            refused.code = "heavy" if answer.kilobytes > OUT_OF_MEMORY else "broken"
+        if refused.code == "broken" and kind in UNSAFE and answer.kilobytes > OUT_OF_MEMORY:
+            refused = Refused("heavy")
         logger.info("A cell refused a %s: %s.", kind or "file", refused.code, extra=facts)
-        raise
+        raise refused from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         facts["signal"] = signal = _name_signal(answer.ended_by)
         logger.warning(

@@ -28,10 +28,10 @@ from .timings import Timings
 
 MAX_MEGABYTES = 300
 # A picture may take 2 s of CPU on a machine on which the known one of `measure_speed` takes
-# REFERENCE_SECONDS, as on that of docs/benchmarks.md, and up to 8 s on a slower one; in whole
-# seconds, as the kernel counts them. By the clock, it may take three times that.
+# REFERENCE_SECONDS, and up to 8 s on a slower one; in whole seconds, rounded up, as the kernel counts
+# them: 3 s on that of docs/benchmarks.md. By the clock, it may take three times that.
 SECONDS, MAX_SECONDS, CLOCK_FACTOR = 2, 8, 3
-REFERENCE_SECONDS = 0.05
+REFERENCE_SECONDS = 0.04
 
 
 def main() -> None:
