@@ -4,6 +4,7 @@ The site starts it (cell.py), with an empty environment. It never loads the sett
 key is in its memory or in that of a cell.
 """
 
+import ctypes
 import gc
 import json
 import math
@@ -28,8 +29,8 @@ from .timings import Timings
 
 MAX_MEGABYTES = 300
 # A picture may take 2 s of CPU on a machine on which the known one of `measure_speed` takes
-# REFERENCE_SECONDS, and up to 8 s on a slower one; in whole seconds, rounded up, as the kernel counts
-# them: 3 s on that of docs/benchmarks.md. By the clock, it may take three times that.
+# REFERENCE_SECONDS, and up to 8 s on a slower one; rounded up, as the kernel counts in seconds: 3
+# on that of docs/benchmarks.md. By the clock, it may take three times that.
 SECONDS, MAX_SECONDS, CLOCK_FACTOR = 2, 8, 3
 REFERENCE_SECONDS = 0.04
 
@@ -44,7 +45,11 @@ def main() -> None:
     site = socket.socket(fileno=0)
     seconds = measure_speed()
     limits = find_limits(seconds)
+    # What is given back now, no fork has to copy; and a cell lives too briefly to collect anything.
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
+    gc.disable()
     features = json.dumps({"filter": bool(limits.library), "seconds": seconds}).encode()
     site.sendall(HEAD.pack(0, 0, 0, len(features)) + features)
     while True:
