@@ -26,7 +26,9 @@ def test_what_makes_pictures_can_be_copied_whole(path: Path) -> None:
         assert not name.startswith(("..", "profiles", "config"))
 
 
-@pytest.mark.parametrize("name", ["cell", "avatar", "limits", "names", "timings", "uploads"])
+@pytest.mark.parametrize(
+    "name", ["cell", "answer", "avatar", "limits", "names", "timings", "uploads"]
+)
 def test_what_the_site_loads_of_it_knows_no_decoder(name: str) -> None:
     imports = set(list_imports(ROOT / "profiles" / "pictures" / f"{name}.py"))
     assert not imports & {
@@ -38,3 +40,9 @@ def test_what_the_site_loads_of_it_knows_no_decoder(name: str) -> None:
         "PIL",
         "pillow_heif",
     }
+
+
+@pytest.mark.parametrize("name", ["zygote", "sandbox", "images", "heic", "metadata", "answer"])
+def test_what_runs_in_a_cell_knows_nothing_of_the_site(name: str) -> None:
+    imports = set(list_imports(ROOT / "profiles" / "pictures" / f"{name}.py"))
+    assert not {i for i in imports if i in (".cell", ".fields", ".storages") or "django" in i}

@@ -1,14 +1,9 @@
-"""What is asked of a cell, and what it answers: the square, and the finished avatar. No Django."""
+"""Which square of a picture is asked for, and the avatar that is made of it. No Django."""
 
 from dataclasses import dataclass
-from struct import Struct
 
 from .limits import MIN_SIDE
 
-# Before each answer: the signal that ended the cell, its CPU in milliseconds, its memory in kB, and
-# how many bytes follow.
-HEAD = Struct(">4I")
-MAX_ANSWER_BYTES = 4_000_000
 # What a source may say beside the picture: the kinds of it.
 TRACES = ("place", "camera", "date", "author", "edits", "comment")
 

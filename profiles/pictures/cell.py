@@ -20,17 +20,9 @@ from signal import SIGALRM, SIGKILL, SIGXCPU, Signals
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, NamedTuple
 
-from .avatar import HEAD, TRACES, Avatar, Crop
-from .limits import (
-    FORMATS,
-    MAX_MEGAPIXELS,
-    MIN_SIDE,
-    REFUSALS,
-    SIGNATURE_BYTES,
-    Refused,
-    find_format,
-)
-from .names import ENDINGS
+from .answer import HEAD, MAX_SIDE, read_answer
+from .avatar import Avatar, Crop
+from .limits import SIGNATURE_BYTES, Refused, find_format
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -49,9 +41,6 @@ OUT_OF_MEMORY = 240_000
 # by the clock was over, though that of the CPU was not.
 ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "unable"}
 UNSAFE = ("AVIF", "HEIF")  # Those whose decoders have had the most holes.
-MAX_TEXT_BYTES = 4000
-MAX_SIDE, MAX_FIGURE = max(MAX_MEGAPIXELS.values()) * 1_000_000 // MIN_SIDE, 2**40
-STARTS = {"webp": (b"RIFF", b"WEBP"), "jpg": (b"\xff\xd8\xff", b"")}
 # Nothing of the site's. All memory is new to a cell: in pages of 2 MB and few steps it comes 5 to
 # 15 % faster. For more than 8 arenas, libc would ask for the number of processors by a file.
 ENVIRONMENT = {
@@ -263,59 +252,3 @@ def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
 def _name_signal(number: int) -> str:
     known = {signal.value: signal.name for signal in Signals}
     return known.get(number, f"signal {number}" if number else "no signal")
-
-
-def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
-    """Return the avatar and the milliseconds of its steps; raise `Refused` where that was said.
-
-    The code that a picture was able to run may have written it: raise `ValueError`, or whatever
-    the damage leads to, for what no honest cell writes.
-    """
-    start = 4 + int.from_bytes(data[:4])
-    head = json.loads(data[4 : min(start, MAX_TEXT_BYTES)])
-    if "refused" in head:
-        raise _read_refusal(head["refused"], head["facts"])
-    files = {}
-    for ending, size in zip(ENDINGS, head["sizes"], strict=True):
-        files[ending] = data[start : start + size]
-        start += size
-    source = head["source"]
-    avatar = Avatar(files, **{**source, "removed": tuple(source["removed"])})
-    spent = {step: head["timings"][step] for step in ("decode", "encode")}
-    _require(
-        start == len(data),
-        all(_is_number(size, len(data)) for size in head["sizes"]),
-        all(_begins_well(content, ending) for ending, content in files.items()),
-        avatar.format in FORMATS,
-        all(_is_number(side, MAX_SIDE) for side in (avatar.width, avatar.height, avatar.side)),
-        avatar.side <= min(avatar.width, avatar.height),
-        set(avatar.removed) <= set(TRACES),
-        len(avatar.removed) == len(set(avatar.removed)),
-        all(0 <= milliseconds < MAX_WAIT_SECONDS * 1000 for milliseconds in spent.values()),
-    )
-    return avatar, spent
-
-
-def _read_refusal(code: str, facts: dict[str, int | str]) -> Refused:
-    _require(
-        facts.keys() == REFUSALS[code],
-        all(
-            fact in FORMATS if name == "format" else _is_number(fact, MAX_FIGURE)
-            for name, fact in facts.items()
-        ),
-    )
-    return Refused(code, **facts)
-
-
-def _begins_well(content: bytes, ending: str) -> bool:
-    first, third = STARTS[ending.rpartition(".")[2]]
-    return content.startswith(first) and content[8:].startswith(third)
-
-
-def _is_number(value: object, most: int) -> bool:
-    return type(value) is int and 0 < value <= most
-
-
-def _require(*conditions: bool) -> None:
-    if not all(conditions):
-        raise ValueError("A field of the answer is out of range.")

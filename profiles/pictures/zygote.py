@@ -17,14 +17,14 @@ import time
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from PIL import Image
 
 from . import images, sandbox
-from .avatar import HEAD, MAX_ANSWER_BYTES, Crop
+from .answer import HEAD, MAX_ANSWER_BYTES, write_answer, write_refusal
+from .avatar import Crop
 from .limits import Refused
-from .names import ENDINGS
 from .timings import Timings
 
 MAX_MEGABYTES = 300
@@ -166,16 +166,8 @@ def run_cell(picture: int, answer: int, request: bytes, limits: sandbox.Limits) 
 
 
 def make_answer(file: BinaryIO, crop: Crop) -> bytes:
-    """Return JSON behind its length, and behind that the files, in the order of `ENDINGS`."""
-    files: list[bytes] = []
-    head: dict[str, Any]
+    timings = Timings()
     try:
-        timings = Timings()
-        source = vars(images.make_avatar(file, crop, timings))
-        made = source.pop("files")
-        files = [made[ending] for ending in ENDINGS]
-        head = {"source": source, "sizes": list(map(len, files)), "timings": timings}
+        return write_answer(images.make_avatar(file, crop, timings), timings)
     except Refused as refused:
-        head = {"refused": refused.code, "facts": refused.facts}
-    text = json.dumps(head).encode()
-    return b"".join([len(text).to_bytes(4), text, *files])
+        return write_refusal(refused)
