@@ -66,13 +66,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         serve(environment, *GUNICORN, *binds, *files, "--capture-output"),
         front.serve(folder) as nginx,
     ):
-        ada = Visitor(f"http://127.0.0.1:{nginx.port}")
-        account = {"username": "ada", "email": "ada@example.com"}
-        ada.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
+        ada = join(nginx.port, "ada")
         ada.upload("/profile/avatar/", "avatar", draw_jpeg())
         protected = found(r'src="(/media/protected/[^"]+\.webp)"', ada.page("/profiles/ada/"))
         public = find(r"/media/avatars/[^\" ]*-256\.webp", ada.page("/profiles/demo-00001/"))
         yield Site(folder, nginx.port, nginx.tls_port, ada, public, protected)
+
+
+def join(port: int, name: str) -> Visitor:
+    """Return the browser of somebody who has just joined."""
+    visitor = Visitor(f"http://127.0.0.1:{port}")
+    account = {"username": name, "email": f"{name}@example.com"}
+    visitor.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
+    return visitor
 
 
 def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) -> None:
@@ -80,7 +86,8 @@ def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) 
     master = int((site.folder / "gunicorn.pid").read_text())
     zygotes = [child for worker in find_children(master) for child in find_children(worker)]
     assert len(zygotes) == 2
-    [session] = [cookie.value or "" for cookie in site.ada.cookies if "session" in cookie.name]
+    cookies = join(site.port, "grace").cookies
+    [session] = [cookie.value or "" for cookie in cookies if "session" in cookie.name]
     with ThreadPoolExecutor(12) as visitors, ExitStack() as held:
         for zygote in zygotes:
             os.kill(zygote, signal.SIGSTOP)
