@@ -99,7 +99,7 @@ def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) 
             uploads.append(visitors.submit(upload, site.port, session, draw_jpeg(), source))
             time.sleep(0.05)
             assert site.ask("/profiles/")[0].status == 200
-        for _ in range(50):
+        for _ in range(20):
             assert site.ask("/profiles/")[0].status == 200
         refused = [done.result() for done in uploads if done.done()]
         assert set(refused) == {503}
