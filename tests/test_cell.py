@@ -71,13 +71,6 @@ def grow_the_stack():
     libc.mremap.restype = ctypes.c_ssize_t
     assert libc.mremap(ctypes.c_void_p(page), 4096, ctypes.c_size_t(1 << 30), 1) > 0
 
-def work_between_ticks():
-    "Sleep whenever the kernel looks who is running, 250 times a second."
-    while True:
-        now = time.monotonic_ns() % 4_000_000
-        if now < 1_200_000:
-            time.sleep((1_200_000 - now) / 1e9)
-
 zygote.make_answer = make_answer
 zygote.CLOCK_FACTOR = 15
 zygote.main()
@@ -99,6 +92,18 @@ def lone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
     zygote.read_features()
     yield zygote
     zygote.end()
+
+
+# Every descriptor but those of the picture and the answer is closed.
+CLOSED = """
+for number in (1, 2, *range(4, 64)):
+    try:
+        os.lseek(number, 0, 0)
+    except OSError as fault:
+        assert fault.errno == 9
+    else:
+        raise AssertionError(number)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -184,11 +189,10 @@ def test_code_in_a_picture_ends_with_its_first_step_outside(name: str, taken_ove
         ("os.abort()", ("crashed", "SIGABRT")),
         ("os._exit(0)", ("crashed", "no signal")),
         ("signal.raise_signal(40)", ("crashed", "signal 40")),
-        ("os.stat('/etc/passwd')", ("crashed", "no signal")),
-        ("bytearray(2 << 30)", ("crashed", "no signal")),
-        ("fill_and_hide()", ("crashed", "no signal")),
-        ("grow_the_stack()", ("crashed", "no signal")),
-        ("work_between_ticks()", ("heavy", "SIGXCPU")),
+        ("os.stat('/etc/passwd'); answer = tell_lies()", ("crashed", "no signal")),
+        ("bytearray(2 << 30); answer = tell_lies()", ("crashed", "no signal")),
+        ("fill_and_hide(); answer = tell_lies()", ("crashed", "no signal")),
+        ("grow_the_stack(); answer = tell_lies()", ("crashed", "no signal")),
         ("kept = []\nwhile True: kept.append(bytes(1 << 20))", ("crashed", "no signal")),
     ],
 )
@@ -212,13 +216,23 @@ def test_code_that_waits_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) 
 def test_code_in_a_picture_finds_neither_keys_nor_descriptors(taken_over: None) -> None:
     # Python sets LC_CTYPE itself where there is no locale.
     harmless = "assert set(os.environ) <= {'GLIBC_TUNABLES', 'LC_CTYPE'}\n"
-    harmless += "assert not {'django', 'config.settings'} & set(sys.modules)\nanswer = tell_lies()"
+    harmless += "assert not {'django', 'config.settings'} & set(sys.modules)\n"
+    harmless += CLOSED + "answer = tell_lies()"
     with watch_cells() as cells:
         cell.make_avatar(BytesIO(b"# code\n" + harmless.encode()))
     assert not hasattr(cells[-1], "signal")
-    for descriptor in range(1, 64):
-        if descriptor != 3:
-            assert run(f"os.lseek({descriptor}, 0, 0)") == ("crashed", "no signal")
+
+
+@linux
+def test_time_that_the_limit_does_not_see_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of code that sleeps whenever the kernel counts: here the limit sees nothing at all."""
+    blind = "set_limit = resource.setrlimit; resource.setrlimit = lambda kind, value: "
+    blind += "kind == resource.RLIMIT_CPU or set_limit(kind, value); zygote.main()"
+    monkeypatch.setattr(cell, "PROGRAM", TAKEN_OVER.replace("zygote.main()", blind))
+    monkeypatch.setattr(Zygote, "current", None)
+    assert run("while True: pass") == ("heavy", "SIGXCPU")
+    assert Zygote.current
+    Zygote.current.end()
 
 
 LIES = {
@@ -421,7 +435,8 @@ def test_every_system_call_has_its_number_on_arm64_as_well(
 @linux
 def test_memory_that_is_only_read_has_a_bound_as_well(taken_over: None) -> None:
     """What the kernel keeps of it, a table for each 2 MB, counts nowhere."""
-    code = "mmap.mmap(-1, 16 << 30, flags=mmap.MAP_PRIVATE | 32, prot=mmap.PROT_READ)"
+    code = "mmap.mmap(-1, 16 << 30, flags=mmap.MAP_PRIVATE | 32, prot=mmap.PROT_READ)\n"
+    code += "answer = tell_lies()"
     assert run(code) == ("crashed", "no signal")
 
 
