@@ -44,6 +44,14 @@ READBACK = """
 """
 NOISY = "const spoil = (value) => value + Math.floor(Math.random() * 3) - 1;" + READBACK
 RANDOM = "const spoil = (value) => Math.random() * 256;" + READBACK
+# As WebKitGTK draws a photo that EXIF turns, by the long form of drawImage.
+MIRRORED = """
+    const draw = CanvasRenderingContext2D.prototype.drawImage;
+    CanvasRenderingContext2D.prototype.drawImage = function (source, x, y, width, height) {
+        const left = source instanceof HTMLImageElement ? this.canvas.width - width - x : x;
+        draw.call(this, source, left, y, width, height);
+    };
+"""
 UNWILLING = "void (HTMLCanvasElement.prototype.toBlob = (done) => done(null))"
 HURRIED = "void (AbortSignal.timeout = () => AbortSignal.abort())"
 OPENING = "HTMLImageElement.prototype.decode = () => new Promise(() => {});"
@@ -155,6 +163,16 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     receipt = phone.locator(".receipt")
     expect(receipt).to_contain_text("JPEG, 1600 × 1200 pixels")
     expect(receipt).to_contain_text("the place, the camera, the date")
+
+
+def test_where_a_photo_that_lies_is_cut_in_the_wrong_place_the_promise_is_withdrawn(
+    phone: Page, photo: Path, wire: Wiretap
+) -> None:
+    reload_as(phone, MIRRORED)
+    frame(phone, photo)
+    expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
+    expect(phone.get_by_role("button", name="Send whole photo")).to_be_visible()
+    assert b"Fotofabrik" not in wire.sent
 
 
 def test_a_description_that_is_saved_while_a_photo_opens_goes_without_it(

@@ -303,32 +303,37 @@ new ResizeObserver(() => photo?.image && render()).observe(at("window"));
 const MAX_SENT = 768;
 const MAX_CANVAS = 4096; // on a side; iPhones have no larger ones
 
-function draw(source, x, y, from, side) {
+// Draws a square of a picture, `scale` times as large, onto a canvas that cuts off the rest. Not by
+// the form of drawImage that takes a rectangle of the source: of a photo that EXIF turns, WebKitGTK
+// takes it from the mirror image.
+function draw(source, { x, y, size }, scale) {
+  const { naturalWidth: width = source.width, naturalHeight: height = source.height } = source;
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
+  canvas.width = canvas.height = size * scale;
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
-  pen.drawImage(source, x, y, from, from, 0, 0, side, side);
+  pen.drawImage(source, -x * scale, -y * scale, width * scale, height * scale);
   if (source.getContext) source.width = source.height = 0; // iPhones run out of canvas memory.
   return canvas;
 }
 
 // Returns a square of a picture as a canvas, reduced by halves: one large step would alias.
-function cut(source, { x, y, size }) {
+function cut(source, square) {
   let side = MAX_SENT;
-  while (2 * side <= Math.min(size, MAX_CANVAS)) side *= 2;
-  side = Math.min(side, size);
-  let canvas = draw(source, x, y, size, side);
-  for (; side > MAX_SENT; side /= 2) canvas = draw(canvas, 0, 0, side, side / 2);
+  while (2 * side <= Math.min(square.size, MAX_CANVAS)) side *= 2;
+  side = Math.min(side, square.size);
+  let canvas = draw(source, square, side / square.size);
+  for (; side > MAX_SENT; side /= 2) canvas = draw(canvas, { x: 0, y: 0, size: side }, 0.5);
   return canvas;
 }
 
+const write = (canvas, type) => new Promise((resolve) => canvas.toBlob(resolve, type, 0.92));
+
 async function encode(canvas, isOpaque) {
-  const write = (type) => new Promise((resolve) => canvas.toBlob(resolve, type, 0.92));
-  if (isOpaque || !isTransparent(canvas)) return write("image/jpeg");
-  const blob = await write("image/webp");
+  if (isOpaque || !isTransparent(canvas)) return write(canvas, "image/jpeg");
+  const blob = await write(canvas, "image/webp");
   // Safari writes PNG when it is asked for WebP, and says so.
-  return blob?.type === "image/webp" ? blob : write("image/png");
+  return blob?.type === "image/webp" ? blob : write(canvas, "image/png");
 }
 
 // Not 255: a browser that guards against fingerprints makes some noise.
@@ -346,30 +351,39 @@ function canCut() {
   return trial;
 }
 
+// EXIF that turns a JPEG to the right (Exif 2.32, 4.5.4 and 4.6): one tag, the orientation, is 6.
+const TURNED = "\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+
+// Cuts a square, off the centre, out of a picture that lies on its side, as a phone stores it.
 async function tryCut() {
-  const side = 2 * MAX_SENT;
+  const [width, height] = [1792, 1664];
+  const square = { x: 128, y: 32, size: 2 * MAX_SENT };
   const known = document.createElement("canvas");
-  known.width = known.height = side;
+  [known.width, known.height] = [width, height];
   const pen = known.getContext("2d");
-  const picture = pen.createImageData(side, side);
-  // Three soft slopes, which JPEG keeps; numbers only, as there are seven million of them.
-  const paint = (x, y, k) => (k === 0 ? x : k === 1 ? y : side - (x + y) / 2) / 6.1;
+  const picture = pen.createImageData(width, height);
+  // Three soft slopes, which JPEG keeps; numbers only, as there are twelve million of them.
+  const paint = (x, y, k) => (k === 0 ? x : k === 1 ? y : width - (x + y) / 2) / 7.1;
   const { data: painted } = picture;
   for (let n = 0; n < painted.length; n++) {
-    painted[n] = n % 4 === 3 ? 255 : paint((n >> 2) % side, Math.floor((n >> 2) / side), n % 4);
+    painted[n] = n % 4 === 3 ? 255 : paint((n >> 2) % width, Math.floor((n >> 2) / width), n % 4);
   }
   pen.putImageData(picture, 0, 0);
-  const url = URL.createObjectURL(await encode(cut(known, { x: 0, y: 0, size: side }), true));
-  const back = cut(await decode(url), { x: 0, y: 0, size: MAX_SENT });
+  const jpeg = await write(known, "image/jpeg");
+  const exif = Uint8Array.from(TURNED, (letter) => letter.charCodeAt());
+  const url = URL.createObjectURL(new Blob([jpeg.slice(0, 2), exif, jpeg.slice(2)]));
+  const back = cut(await decode(url), square);
   URL.revokeObjectURL(url);
   const { data } = back.getContext("2d").getImageData(0, 0, MAX_SENT, MAX_SENT);
   let sum = 0;
   let far = 0;
   for (let n = 0; n < data.length; n += 4) {
-    const [x, y] = [(n >> 2) % MAX_SENT, Math.floor((n >> 2) / MAX_SENT)];
+    // What is to the right, and down, in the upright picture is up, and to the right, as it lies.
+    const right = square.x + 2 * ((n >> 2) % MAX_SENT) + 0.5;
+    const down = square.y + 2 * Math.floor((n >> 2) / MAX_SENT) + 0.5;
     let most = 0;
     for (let k = 0; k < 3; k++) {
-      const wrong = Math.abs(paint(2 * x + 0.5, 2 * y + 0.5, k) - data[n + k]);
+      const wrong = Math.abs(paint(down, height - 1 - right, k) - data[n + k]);
       most = Math.max(most, wrong);
       sum += wrong;
     }
