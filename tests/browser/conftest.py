@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect,
 
 from ..servers import GUNICORN, ROOT, make_environment, manage, serve
 from .cast import Cast, add_cast
+from .engines import Chromium, Engine, open_firefox, open_webkit
 from .pages import EMPTY_PAGES, PAGES
 
 # As root there is no sandbox; and nothing may ask anyone outside.
@@ -121,7 +122,7 @@ def tools() -> Path:
     """The folder of the tools that are written for Node."""
     folder = ROOT / "tests" / "tools"
     if not (folder / "node_modules" / ".made").exists():
-        pytest.skip("axe and html-validate are not here: `make tools` gets them, with Node's npm.")
+        pytest.skip("The tools for Node are not here: `make tools` gets them, with Node's npm.")
     return folder
 
 
@@ -150,3 +151,21 @@ def watch(page: Page) -> list[str]:
 
     page.on("console", note)
     return faults
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
+def engine(
+    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """A page in a browser of each engine, one after the other."""
+    home = tmp_path_factory.mktemp("home")
+    if request.param == "chromium":
+        context = browser.new_context()
+        yield Chromium(context.new_page())
+        context.close()
+    elif request.param == "firefox":
+        with open_firefox(request.getfixturevalue("tools"), home) as engine:
+            yield engine
+    else:
+        with open_webkit(home) as engine:
+            yield engine

@@ -1,0 +1,107 @@
+"""What the editor cuts, in browsers of three engines: each draws by code of its own."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageChops, ImageStat
+from playwright.sync_api import Browser
+
+from ..pictures import STORED, draw_noise, store_turned
+from .editor import WORD, join
+from .engines import Engine, wait
+
+Square = tuple[float, float, float]  # x, y, size
+
+# The square that lies in the window, in pixels of the upright photo.
+SEEN = """(() => {
+    const [photo, window] = ["#window img", "#window"].map((selector) => {
+        return document.querySelector(selector).getBoundingClientRect();
+    });
+    const scale = document.querySelector("#window img").naturalWidth / photo.width;
+    return [window.x - photo.x, window.y - photo.y, window.width].map((n) => n * scale);
+})()"""
+STATE = "document.querySelector('#picture').dataset.state"
+
+
+@pytest.fixture(scope="module")
+def target() -> Image.Image:
+    """Soft noise, of which no part looks like another."""
+    return draw_noise(64).resize((1600, 1200))
+
+
+@pytest.fixture(scope="module")
+def member(engine: Engine, browser: Browser, site: str, request: pytest.FixtureRequest) -> Any:
+    """A member who has signed in with this engine, and as Chromium remembers them."""
+    name = f"engine-{type(engine).__name__.lower()}"
+    state = join(browser, site, name)
+    engine.go(f"{site}/accounts/login/")
+    engine.type("#id_username", name)
+    engine.type("#id_password", WORD)
+    engine.click("main form button.button")
+    wait(engine, "!location.pathname.startsWith('/accounts/login')")
+    return state
+
+
+def frame(engine: Engine, site: str, photo: Path) -> None:
+    """Choose a photo, and wait until it is in its frame."""
+    engine.go(f"{site}/profile/avatar/")
+    wait(engine, f"{STATE} === 'choose'")
+    engine.choose("#id_avatar", photo)
+    wait(engine, f"{STATE} === 'frame'")
+
+
+def save(engine: Engine, browser: Browser, member: Any) -> Image.Image:
+    """Save the picture; return the largest file that is stored of it."""
+    engine.click("#save")
+    wait(engine, f"{STATE} === 'done'")
+    url = re.sub(
+        r"-\d+\.webp", "-512.webp", engine.run("document.querySelector('#new-picture').src")
+    )
+    context = browser.new_context(storage_state=member)
+    body = context.request.get(url).body()
+    context.close()
+    return Image.open(BytesIO(body)).convert("RGB")
+
+
+def find_square(picture: Image.Image, source: Image.Image, near: Square) -> tuple[Square, float]:
+    """Return which square of the source a picture shows, looked for near one, and how well."""
+    small = picture.resize((256, 256))
+
+    def measure(square: Square) -> float:
+        x, y, size = square
+        part = source.resize((256, 256), box=(x, y, x + size, y + size))
+        return sum(ImageStat.Stat(ImageChops.difference(small, part)).mean)
+
+    steps = range(-5, 6)
+    x, y, size = near
+    size = min((size + step for step in steps), key=lambda size: measure((x, y, size)))
+    x = min((x + step for step in steps), key=lambda x: measure((x, y, size)))
+    y = min((y + step for step in steps), key=lambda y: measure((x, y, size)))
+    return (x, y, size), measure((x, y, size))
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_what_is_in_the_window_is_what_is_stored(
+    orientation: int,
+    engine: Engine,
+    browser: Browser,
+    site: str,
+    member: Any,
+    target: Image.Image,
+    tmp_path: Path,
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(store_turned(target, orientation, quality=95, subsampling=0))
+    frame(engine, site, photo)
+    engine.press("#zoom", *["ArrowRight"] * 15)
+    engine.click(".move summary")
+    engine.press("#move-x", "Home", *["ArrowRight"] * 10)
+    engine.press("#move-y", "Home", *["ArrowRight"] * 20)
+    seen = tuple(round(n) for n in engine.run(SEEN))
+    picture = save(engine, browser, member)
+    found, difference = find_square(picture, target, seen)
+    assert difference < 12  # Any other square is 200 levels off, red, green and blue together.
+    assert all(abs(a - b) <= 1 for a, b in zip(found, seen, strict=True)), (found, seen)
