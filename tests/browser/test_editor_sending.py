@@ -188,18 +188,41 @@ def test_a_description_that_is_saved_while_a_photo_opens_goes_without_it(
     assert b"Fotofabrik" not in wire.sent
 
 
-def test_a_webp_that_lies_is_turned_by_the_server(
-    phone: Page, tmp_path: Path, wire: Wiretap
+def make_cmyk(*segments: bytes) -> bytes:
+    """Return a JPEG as printing houses have it, with segments of one's own at its beginning."""
+    jpeg = encode(draw(900, 600).convert("CMYK"), "JPEG", exif=make_exif(6))
+    return jpeg[:2] + b"".join(segments) + jpeg[2:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(encode(draw(900, 600), "WEBP", exif=make_exif(6)), id="WebP"),
+        pytest.param(encode(draw(900, 600), "PNG", exif=make_exif(6)), id="PNG"),
+        pytest.param(make_cmyk(), id="CMYK"),
+        pytest.param(
+            make_cmyk(b"\xff", *[b"\xff\xef\xff\xff" + bytes(65533)] * 40), id="late CMYK"
+        ),
+    ],
+)
+def test_what_browsers_show_in_different_ways_is_cut_by_the_server(
+    content: bytes, phone: Page, tmp_path: Path, wire: Wiretap
 ) -> None:
-    exif = make_exif(6)
-    (tmp_path / "photo.webp").write_bytes(encode(draw(900, 600), "WEBP", exif=exif))
-    choose(phone, tmp_path / "photo.webp")
+    (tmp_path / "photo").write_bytes(content)
+    choose(phone, tmp_path / "photo")
     expect(phone.get_by_text(WITHDRAWN)).to_be_visible()
-    assert b"WEBP" not in wire.sent
+    assert content[:100] not in wire.sent
     phone.get_by_role("button", name="Send whole photo").click()
     expect_receipt(phone)
     # Turned to the right, the lower left quarter comes to the upper left.
     assert look(phone) == [2, 0, 3, 1]
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_what_lies_upright_is_cut_here(kind: str, phone: Page, tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(encode(draw(900, 600), kind, exif=make_exif(1)))
+    frame(phone, tmp_path / "photo")
+    expect(phone.get_by_text(PROMISE)).to_be_visible()
 
 
 def test_a_cut_that_fails_late_does_not_offer_what_is_too_large(

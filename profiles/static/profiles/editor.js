@@ -48,7 +48,7 @@ const TRACES = {
   camera: [0x010f, 0x0110, 0x927c, 0xa431, 0xa434],
   date: [0x0132, 0x9003, 0x9004],
 };
-const HEAD_BYTES = 2 ** 21;
+const HEAD_BYTES = 2 ** 22; // The profile of a printing house alone has some 2 MB.
 const MAX_MEGABYTES = 20; // as the server has it
 
 // Returns what is known of a file; without `image` where the browser cannot decode it, and
@@ -60,8 +60,10 @@ async function open(blob) {
     const tags = readExif(head, text);
     const url = URL.createObjectURL(blob);
     const decoded = await decode(url);
-    // Chromium leaves a WebP as it lies, Safari turns it: so neither cuts it here.
-    const image = text.startsWith("RIFF") && tags.get(ORIENTATION) > 1 ? null : decoded;
+    // Browsers do not agree on these: some turn a WebP or a PNG by its EXIF, some do not; and all
+    // but Chromium are far off with the colours of a CMYK JPEG.
+    const isTurned = /^(?:RIFF|.PNG)/.test(text) && tags.get(ORIENTATION) > 1;
+    const image = isTurned || isCmyk(head) ? null : decoded;
     if (!image) URL.revokeObjectURL(url);
     if (!decoded && !READABLE.test(text)) return null;
     const traces = Object.keys(TRACES).filter((kind) => TRACES[kind].some((tag) => tags.has(tag)));
@@ -72,7 +74,20 @@ async function open(blob) {
   }
 }
 
-// An <img>, not createImageBitmap: it turns all but WebP by their EXIF in every browser.
+// Whether a JPEG has four colours: as the first segment that begins a frame says (ITU T.81, B.2.2).
+function isCmyk(head) {
+  const view = new DataView(head);
+  const byte = (at) => (at < head.byteLength ? view.getUint8(at) : 0);
+  for (let at = 2; byte(0) === 0xff && byte(at) === 0xff; ) {
+    const marker = byte(at + 1);
+    const beginsFrame = marker >> 4 === 0xc && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (beginsFrame) return byte(at + 9) === 4;
+    at += marker === 0xff ? 1 : 2 + 256 * byte(at + 2) + byte(at + 3); // 0xff: it is padded.
+  }
+  return false;
+}
+
+// An <img>, not createImageBitmap: it turns a JPEG by its EXIF in every browser.
 async function decode(url) {
   const image = new Image();
   image.alt = "";
