@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from PIL.Image import Resampling
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from ..pictures import QUARTERS
@@ -104,6 +105,15 @@ def find_quarters(data: bytes) -> list[int]:
         corners = [(4, 4), (far, 4), (4, far), (far, far)]
         colours = [im.convert("RGB").getpixel(corner) for corner in corners]
     return [min(range(4), key=lambda n: measure(colour, QUARTERS[n])) for colour in colours]
+
+
+def draw_sprite(mode: str = "RGB") -> Image.Image:
+    """Draw 48 × 48 pixels in 51 colours, with hard edges; in RGBA, one colour is transparent."""
+    im = Image.new(mode, (12, 12))
+    for n in range(144):
+        colour = (5 * n % 255, 55 * n % 255, 115 * n % 255, 255 if n % 51 else 0)
+        im.putpixel((n % 12, n // 12), colour[: len(mode)])
+    return im.resize((48, 48), Resampling.NEAREST)
 
 
 def measure(one: Any, other: Any) -> int:

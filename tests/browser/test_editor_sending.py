@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL.Image import Resampling
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from ..pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
@@ -14,6 +15,7 @@ from .editor import (
     WITHDRAWN,
     WORD,
     choose,
+    draw_sprite,
     expect_receipt,
     frame,
     get_stage,
@@ -37,8 +39,9 @@ READBACK = """
     HTMLCanvasElement.prototype.toBlob = function (...how) {
         const copy = document.createElement("canvas");
         [copy.width, copy.height] = [this.width, this.height];
-        const image = this.getContext("2d").getImageData(0, 0, this.width, this.height);
-        copy.getContext("2d").putImageData(image, 0, 0);
+        const pen = copy.getContext("2d");
+        pen.drawImage(this, 0, 0);
+        pen.putImageData(pen.getImageData(0, 0, this.width, this.height), 0, 0);
         write.apply(copy, how);
     };
 """
@@ -258,14 +261,63 @@ def test_a_photo_that_cannot_be_shown_is_cut_by_the_server(
 def test_what_is_transparent_stays_so(
     script: str, start: bytes, phone: Page, tmp_path: Path, wire: Wiretap
 ) -> None:
-    im = draw(900, 900).convert("RGBA")
-    im.putalpha(im.getchannel("R").point(lambda value: 255 if value > 100 else 0))
-    im.save(tmp_path / "logo.png")
+    im = draw_noise(900).convert("RGBA")
+    im.putalpha(draw(900, 900).getchannel("R").point(lambda value: 255 if value > 100 else 0))
+    im.save(tmp_path / "photo.png")
     reload_as(phone, script)
-    frame(phone, tmp_path / "logo.png")
+    frame(phone, tmp_path / "photo.png")
     save(phone)
-    # Of the request, the part with the picture.
-    assert start in wire.sent[wire.sent.index(b'filename="square"') :][:200]
+    assert start in get_sent(wire)[:12]
+
+
+def get_sent(wire: Wiretap) -> bytes:
+    """Return the square that was sent last, and what followed it."""
+    part = wire.sent[wire.sent.rindex(b'filename="square"') :]
+    return part[part.index(b"\r\n\r\n") + 4 :]
+
+
+SCREEN = draw_noise(40).quantize(200).convert("RGB").resize((900, 900), Resampling.NEAREST)
+
+
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [
+        pytest.param(encode(SCREEN, "PNG"), b"\x89PNG", id="PNG"),
+        pytest.param(encode(SCREEN, "GIF"), b"\x89PNG", id="GIF"),
+        pytest.param(encode(draw(900, 900), "WEBP", lossless=True), b"\x89PNG", id="few colours"),
+        pytest.param(encode(draw_noise(900), "PNG"), b"\xff\xd8\xff", id="photo as PNG"),
+        pytest.param(encode(SCREEN, "WEBP", lossless=True), b"\xff\xd8\xff", id="WebP"),
+        pytest.param(encode(draw_noise(900).convert("L"), "JPEG"), b"\xff\xd8\xff", id="grey"),
+    ],
+)
+def test_drawings_are_sent_without_loss_and_photos_are_not(
+    content: bytes, start: bytes, phone: Page, tmp_path: Path, wire: Wiretap
+) -> None:
+    (tmp_path / "picture").write_bytes(content)
+    frame(phone, tmp_path / "picture")
+    save(phone)
+    assert get_sent(wire).startswith(start)
+
+
+def test_a_drawing_takes_no_more_than_by_the_plain_form(
+    phone: Page, plain: Page, murray: Any, tmp_path: Path
+) -> None:
+    draw_sprite().save(tmp_path / "sprite.png")
+    frame(phone, tmp_path / "sprite.png")
+    save(phone)
+    by_editor = fetch_largest(phone)
+    plain.context.add_cookies(murray["cookies"])
+    plain.goto("/profile/avatar/")
+    plain.set_input_files("#id_avatar", tmp_path / "sprite.png")
+    plain.get_by_role("button", name="Save picture").click()
+    plain.goto("/profile/avatar/")
+    assert fetch_largest(plain) == by_editor
+
+
+def fetch_largest(page: Page) -> bytes:
+    """Return the largest file of the picture that the page shows."""
+    name = page.locator("#new-picture").get_attribute("src") or ""
+    return page.request.get(re.sub(r"-\d+\.webp", "-512.webp", name)).body()
 
 
 def test_a_photo_of_60_mb_is_welcome(phone: Page, tmp_path: Path, wire: Wiretap) -> None:

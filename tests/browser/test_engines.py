@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser
 
 from ..pictures import STORED, draw_noise, store_turned
-from .editor import WORD, join
+from .editor import WORD, draw_sprite, join
 from .engines import Engine, wait
 
 Square = tuple[float, float, float]  # x, y, size
@@ -63,12 +63,12 @@ def save(engine: Engine, browser: Browser, member: Any) -> Image.Image:
     context = browser.new_context(storage_state=member)
     body = context.request.get(url).body()
     context.close()
-    return Image.open(BytesIO(body)).convert("RGB")
+    return Image.open(BytesIO(body))
 
 
 def find_square(picture: Image.Image, source: Image.Image, near: Square) -> tuple[Square, float]:
     """Return which square of the source a picture shows, looked for near one, and how well."""
-    small = picture.resize((256, 256))
+    small = picture.convert("RGB").resize((256, 256))
 
     def measure(square: Square) -> float:
         x, y, size = square
@@ -105,3 +105,17 @@ def test_what_is_in_the_window_is_what_is_stored(
     found, difference = find_square(picture, target, seen)
     assert difference < 12  # Any other square is 200 levels off, red, green and blue together.
     assert all(abs(a - b) <= 1 for a, b in zip(found, seen, strict=True)), (found, seen)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_drawing_is_stored_pixel_for_pixel(
+    mode: str, engine: Engine, browser: Browser, site: str, member: Any, tmp_path: Path
+) -> None:
+    sprite = draw_sprite(mode)
+    sprite.save(tmp_path / "sprite.png")
+    frame(engine, site, tmp_path / "sprite.png")
+    picture = save(engine, browser, member)
+    assert (picture.mode, picture.size) == (mode, (48, 48))
+    # Multiplied by its transparency: what cannot be seen need not be stored.
+    one, other = (im.convert("RGBA").convert("RGBa") for im in (picture, sprite))
+    assert one.tobytes() == other.tobytes()

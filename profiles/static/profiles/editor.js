@@ -68,7 +68,8 @@ async function open(blob) {
     if (!decoded && !READABLE.test(text)) return null;
     const traces = Object.keys(TRACES).filter((kind) => TRACES[kind].some((tag) => tags.has(tag)));
     const isOpaque = text.startsWith("\xff\xd8\xff");
-    return { blob, url, image, isOpaque, traces };
+    const isExact = /^(?:.PNG|GIF8)/.test(text);
+    return { blob, url, image, isOpaque, isExact, traces };
   } catch {
     return null; // A folder, or a file that has gone.
   }
@@ -317,6 +318,8 @@ new ResizeObserver(() => photo?.image && render()).observe(at("window"));
 
 const MAX_SENT = 768;
 const MAX_CANVAS = 4096; // on a side; iPhones have no larger ones
+const MAX_EXACT = 500_000; // bytes
+const MAX_COLOURS = 64; // of a drawing, as the server has it
 
 // Draws a square of a picture, `scale` times as large, onto a canvas that cuts off the rest. Not by
 // the form of drawImage that takes a rectangle of the source: of a photo that EXIF turns, WebKitGTK
@@ -344,16 +347,35 @@ function cut(source, square) {
 
 const write = (canvas, type) => new Promise((resolve) => canvas.toBlob(resolve, type, 0.92));
 
-async function encode(canvas, isOpaque) {
-  if (isOpaque || !isTransparent(canvas)) return write(canvas, "image/jpeg");
+// Without loss goes what came without loss, or is drawn in few colours: JPEG would blur its edges,
+// and the server would not see that it is a drawing. A photo saved as PNG would take eight times as
+// long to send.
+async function encode(canvas, { isOpaque, isExact }) {
+  const data = read(canvas);
+  if (isExact || hasFewColours(data)) {
+    const blob = await write(canvas, "image/png");
+    if (blob?.size <= MAX_EXACT) return blob;
+  }
+  if (isOpaque || !isTransparent(data)) return write(canvas, "image/jpeg");
   const blob = await write(canvas, "image/webp");
   // Safari writes PNG when it is asked for WebP, and says so.
   return blob?.type === "image/webp" ? blob : write(canvas, "image/png");
 }
 
+function read(canvas) {
+  return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+}
+
+function hasFewColours(data) {
+  const colours = new Set();
+  for (const colour of new Uint32Array(data.buffer)) {
+    if (colours.add(colour).size > MAX_COLOURS) return false;
+  }
+  return true;
+}
+
 // Not 255: a browser that guards against fingerprints makes some noise.
-function isTransparent(canvas) {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+function isTransparent(data) {
   for (let n = 3; n < data.length; n += 4) if (data[n] < 250) return true;
   return false;
 }
@@ -389,7 +411,7 @@ async function tryCut() {
   const url = URL.createObjectURL(new Blob([jpeg.slice(0, 2), exif, jpeg.slice(2)]));
   const back = cut(await decode(url), square);
   URL.revokeObjectURL(url);
-  const { data } = back.getContext("2d").getImageData(0, 0, MAX_SENT, MAX_SENT);
+  const data = read(back);
   let sum = 0;
   let far = 0;
   for (let n = 0; n < data.length; n += 4) {
@@ -555,7 +577,7 @@ async function gather() {
     return { data };
   }
   const canvas = cut(photo.image, { x, y, size });
-  const blob = await encode(canvas, photo.isOpaque);
+  const blob = await encode(canvas, photo);
   if (!blob) throw new Error("This browser does not encode.");
   data.set("avatar", blob, "square");
   const isAll = size === naturalWidth && size === naturalHeight;
