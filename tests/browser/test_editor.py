@@ -1,6 +1,7 @@
 """The picture editor, by mouse, by keyboard and by fingers."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ..pictures import draw_jpeg, make_exif
 from .editor import (
     PROMISE,
     choose,
+    draw_sprite,
     drop,
     expect_receipt,
     frame,
@@ -332,6 +334,50 @@ def test_what_has_the_focus_is_seen(
         for _ in range(9):
             press(page, "Tab")
             assert page.evaluate(FIND_COVERED) == []
+
+
+BLURRED = "This will look blurred: only {} × {} pixels."
+
+
+def test_a_square_of_few_pixels_is_warned_of_before_it_is_saved(desk: Page, tmp_path: Path) -> None:
+    (tmp_path / "small.jpg").write_bytes(draw_jpeg(300, 200))
+    frame(desk, tmp_path / "small.jpg")
+    warning = desk.locator("#blurred")
+    expect(warning).to_be_hidden()
+    closer = desk.get_by_role("button", name="Zoom in")
+    closer.click(click_count=3)
+    expect(warning).to_have_text(BLURRED.format(116, 116))
+    # It is said once, not with each pixel less.
+    expect(desk.get_by_role("status")).to_have_text(BLURRED.format(116, 116))
+    closer.click(click_count=9)
+    expect(warning).to_have_text(BLURRED.format(64, 64))
+    expect(warning).to_be_in_viewport(ratio=1)
+    expect(desk.get_by_role("status")).to_have_text(BLURRED.format(116, 116))
+    expect(desk.locator("#save")).to_have_accessible_description(re.compile(BLURRED.format(64, 64)))
+    desk.get_by_role("button", name="Zoom out").click(click_count=9)
+    expect(warning).to_be_hidden()
+    expect(desk.locator("#save")).to_have_accessible_description(re.compile("^Only this square"))
+    desk.get_by_role("slider", name="Zoom").press("End")
+    save(desk)
+    expect(desk.locator(".receipt")).to_contain_text("A square of 64 × 64 pixels")
+
+
+def test_a_photo_that_is_smaller_than_that_is_all_in_the_window(desk: Page, tmp_path: Path) -> None:
+    (tmp_path / "tiny.jpg").write_bytes(draw_jpeg(40, 50))
+    frame(desk, tmp_path / "tiny.jpg")
+    press(desk, "+", "+", "+")
+    expect(desk.locator("#blurred")).to_have_text(BLURRED.format(40, 40))
+    expect(desk.get_by_role("slider", name="Zoom")).to_have_attribute("aria-valuetext", "100%")
+
+
+def test_a_small_drawing_is_not_blurred(desk: Page, tmp_path: Path) -> None:
+    draw_sprite().save(tmp_path / "sprite.png")
+    frame(desk, tmp_path / "sprite.png")
+    expect(desk.locator("#blurred")).to_be_hidden()
+    expect(desk.locator("#window img")).to_have_css("image-rendering", "pixelated")
+    save(desk)
+    expect(desk.locator(".receipt")).to_contain_text("A square of 48 × 48 pixels")
+    expect(desk.locator("#new-picture")).to_have_css("image-rendering", "pixelated")
 
 
 def test_leaving_a_photo_asks_first(desk: Page, photo: Path) -> None:

@@ -128,6 +128,8 @@ function readExif(head, text) {
 // ---- The square --------------------------------------------------------------------------------
 
 const MIN_SIDE = 32; // as the server has it
+const MIN_ZOOMED = 64; // Smaller is a square only where the photo is.
+const MIN_SHARP = 128;
 const MAX_ZOOM = 8;
 const windows = document.querySelectorAll("#picture .window");
 let photo = null;
@@ -135,7 +137,7 @@ let square = { x: 0, y: 0, size: 1 }; // in pixels of the upright photo
 
 const shortSide = () => Math.min(photo.image.naturalWidth, photo.image.naturalHeight);
 const getZoom = () => shortSide() / square.size;
-const maxZoom = () => Math.max(1, Math.min(MAX_ZOOM, shortSide() / MIN_SIDE));
+const maxZoom = () => Math.max(1, Math.min(MAX_ZOOM, shortSide() / MIN_ZOOMED));
 const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
 
 // Where the server would cut: the middle (avatar.py, Crop).
@@ -152,6 +154,15 @@ function place(x, y, size = square.size) {
   y = clamp(y, 0, naturalHeight - size);
   square = { x, y, size };
   render();
+}
+
+// The square in whole pixels, as it is cut.
+function roundSquare() {
+  const { naturalWidth, naturalHeight } = photo.image;
+  const size = Math.round(square.size);
+  const x = clamp(Math.round(square.x), 0, naturalWidth - size);
+  const y = clamp(Math.round(square.y), 0, naturalHeight - size);
+  return { x, y, size };
 }
 
 // Zooms to a square of `size`; the point of the photo at `px`, `py` of the window stays there.
@@ -173,6 +184,20 @@ function render() {
   const { naturalWidth, naturalHeight } = photo.image;
   renderSlider("x", 1 - square.x / (naturalWidth - square.size));
   renderSlider("y", square.y / (naturalHeight - square.size));
+  renderBlur();
+}
+
+// Warns of a square of few pixels. But a small drawing shows its pixels sharply, here and on a page.
+function renderBlur() {
+  const { size } = roundSquare();
+  const isDrawing =
+    photo.isExact && size <= MIN_ZOOMED && hasFewColours(read(cut(photo.image, roundSquare())));
+  page.classList.toggle("drawing", isDrawing);
+  const isBlurred = size < MIN_SHARP && !isDrawing;
+  const text = isBlurred ? say("blurred", { side: tellNumber(size) }) : "";
+  if (text && !at("blurred").textContent) announce(text); // once, not for each pixel less
+  at("blurred").textContent = text;
+  at("blurred").hidden = !text;
 }
 
 // `part` is where the photo lies between its two ends: not a number where it cannot be moved.
@@ -452,7 +477,7 @@ function show(name, focus) {
   else form.querySelector(".move").before(at("promise"));
   save.textContent = say(isPhoto ? (isWhole ? "save-whole" : "save") : "save-description");
   save.classList.toggle("quiet", name === "choose");
-  if (isPhoto) save.setAttribute("aria-describedby", "promise");
+  if (isPhoto) save.setAttribute("aria-describedby", name === "frame" ? "blurred promise" : "promise");
   else save.removeAttribute("aria-describedby");
   offerDescription(isPhoto);
   if (name === "frame") render();
@@ -525,6 +550,8 @@ async function choose(blob) {
   // Another picture has another description.
   offered = description.value || offered;
   description.value = "";
+  page.classList.remove("drawing");
+  at("blurred").textContent = "";
   at("file-name").textContent = `${photo.blob.name ?? ""} (${tellSize(photo.blob.size)})`;
   if (!photo.image) return show("keep", form.querySelector("[name=crop_keep]:checked"));
   for (const window of windows) window.replaceChildren(photo.image.cloneNode());
@@ -567,20 +594,18 @@ async function gather() {
     data.set("avatar", photo.blob);
     return { data };
   }
-  const size = Math.round(square.size);
-  const { naturalWidth, naturalHeight } = photo.image;
-  const x = clamp(Math.round(square.x), 0, naturalWidth - size);
-  const y = clamp(Math.round(square.y), 0, naturalHeight - size);
+  const box = roundSquare();
   if (isWhole) {
-    for (const [name, value] of Object.entries({ x, y, size })) data.set(`crop_${name}`, value);
+    for (const [name, value] of Object.entries(box)) data.set(`crop_${name}`, value);
     data.set("avatar", photo.blob);
     return { data };
   }
-  const canvas = cut(photo.image, { x, y, size });
+  const canvas = cut(photo.image, box);
   const blob = await encode(canvas, photo);
   if (!blob) throw new Error("This browser does not encode.");
   data.set("avatar", blob, "square");
-  const isAll = size === naturalWidth && size === naturalHeight;
+  const { naturalWidth, naturalHeight } = photo.image;
+  const isAll = naturalWidth === box.size && naturalHeight === box.size;
   return { data, sent: { side: canvas.width, bytes: blob.size, isAll } };
 }
 
