@@ -133,6 +133,16 @@ def test_only_the_square_leaves(phone: Page, photo: Path, wire: Wiretap) -> None
     expect(phone.locator(".receipt")).to_contain_text("A square of 768 × 768 pixels")
 
 
+def test_a_square_whose_scale_is_no_round_number_is_filled_to_its_edges(
+    phone: Page, tmp_path: Path
+) -> None:
+    # To a computer, 768 / 1070 × 1070 is a little less than 768.
+    (tmp_path / "photo.jpg").write_bytes(draw_jpeg(1070, 1070))
+    frame(phone, tmp_path / "photo.jpg")
+    save(phone)
+    expect(phone.locator(".receipt")).to_contain_text("A square of 768 × 768 pixels")
+
+
 def test_with_a_little_noise_the_square_is_sent(phone: Page, photo: Path, wire: Wiretap) -> None:
     reload_as(phone, NOISY)
     frame(phone, photo)

@@ -96,10 +96,10 @@ def test_what_is_in_the_window_is_what_is_stored(
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(store_turned(target, orientation, quality=95, subsampling=0))
     frame(engine, site, photo)
-    engine.press("#zoom", *["ArrowRight"] * 15)
+    engine.press("#zoom", *["ArrowRight"] * 8)
     engine.click(".move summary")
-    engine.press("#move-x", "Home", *["ArrowRight"] * 10)
-    engine.press("#move-y", "Home", *["ArrowRight"] * 20)
+    engine.press("#move-x", "Home", *["ArrowRight"] * 3)
+    engine.press("#move-y", "Home", *["ArrowRight"] * 5)
     seen = tuple(round(n) for n in engine.run(SEEN))
     picture = save(engine, browser, member)
     found, difference = find_square(picture, target, seen)

@@ -346,13 +346,14 @@ const MAX_CANVAS = 4096; // on a side; iPhones have no larger ones
 const MAX_EXACT = 500_000; // bytes
 const MAX_COLOURS = 64; // of a drawing, as the server has it
 
-// Draws a square of a picture, `scale` times as large, onto a canvas that cuts off the rest. Not by
-// the form of drawImage that takes a rectangle of the source: of a photo that EXIF turns, WebKitGTK
+// Draws a square of a picture onto a canvas of `side` pixels, which cuts off the rest. Not by the
+// form of drawImage that takes a rectangle of the source: of a photo that EXIF turns, WebKitGTK
 // takes it from the mirror image.
-function draw(source, { x, y, size }, scale) {
+function draw(source, { x, y, size }, side) {
   const { naturalWidth: width = source.width, naturalHeight: height = source.height } = source;
+  const scale = side / size;
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = size * scale;
+  canvas.width = canvas.height = side;
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
   pen.drawImage(source, -x * scale, -y * scale, width * scale, height * scale);
@@ -365,8 +366,8 @@ function cut(source, square) {
   let side = MAX_SENT;
   while (2 * side <= Math.min(square.size, MAX_CANVAS)) side *= 2;
   side = Math.min(side, square.size);
-  let canvas = draw(source, square, side / square.size);
-  for (; side > MAX_SENT; side /= 2) canvas = draw(canvas, { x: 0, y: 0, size: side }, 0.5);
+  let canvas = draw(source, square, side);
+  for (; side > MAX_SENT; side /= 2) canvas = draw(canvas, { x: 0, y: 0, size: side }, side / 2);
   return canvas;
 }
 
