@@ -89,6 +89,11 @@ def make_animation(kind: str) -> bytes:
     return encode(draw(64, 64), kind, save_all=True, append_images=black)
 
 
+def make_segment(marker: int, data: bytes) -> bytes:
+    """Return a segment of a JPEG (ITU T.81, B.1.1.4)."""
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
 def make_chunk(kind: bytes, data: bytes = b"") -> bytes:
     """Return a chunk of a PNG."""
     return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
@@ -168,11 +173,53 @@ def make_box(kind: bytes, *parts: bytes) -> bytes:
     return struct.pack(">L", 8 + len(body)) + kind + body
 
 
-def make_heic(turns: int = 0, claim: tuple[int, int] = (64, 64)) -> bytes:
+def number_colours(data: bytes, primaries: int, curve: int) -> bytes:
+    """Return an AVIF in which other numbers stand for its colours (ITU-T H.273)."""
+    at = data.index(b"colrnclx") + 8
+    return data[:at] + struct.pack(">HH", primaries, curve) + data[at + 4 :]
+
+
+def crop_avif(data: bytes, width: int, height: int, right: int, down: int) -> bytes:
+    """Return an AVIF with a crop (`clap`): how large, and how far from the middle."""
+    values = [width, 1, height, 1, right, 1, down, 1]
+    clap = make_box(b"clap", struct.pack(">8l", *values))
+    content = bytearray(data)
+    at = data.index(b"ipco") - 4
+    end = at + int.from_bytes(data[at : at + 4])
+    count = data.index(b"ipma") + 4 + 4 + 4 + 2
+    properties = data[count]
+    places = data.index(b"iloc") + 4 + 4 + 2
+    for item in range(int.from_bytes(data[places : places + 2])):  # of one part each
+        place = places + 2 + 14 * item + 6
+        (start,) = struct.unpack_from(">L", data, place)
+        struct.pack_into(">L", content, place, start + len(clap) + 1)
+    for kind, more in ((b"meta", len(clap) + 1), (b"iprp", len(clap) + 1), (b"ipma", 1)):
+        size = data.index(kind) - 4
+        struct.pack_into(">L", content, size, int.from_bytes(data[size : size + 4]) + more)
+    struct.pack_into(">L", content, at, end - at + len(clap))
+    content[count] += 1
+    last = count + 1 + properties
+    content[last:last] = bytes([0x80 | _count_boxes(content[at + 8 : end]) + 1])
+    content[end:end] = clap
+    return bytes(content)
+
+
+def _count_boxes(data: bytes) -> int:
+    count = at = 0
+    while at < len(data):
+        at += int.from_bytes(data[at : at + 4])
+        count += 1
+    return count
+
+
+def make_heic(
+    turns: int = 0, claim: tuple[int, int] = (64, 64), colours: tuple[int, int] = (2, 2)
+) -> bytes:
     """Return a HEIC of four coloured quarters, to be turned left so many times when shown.
 
     Written by hand, so that the container may lie: one HEVC picture of four blocks of raw
-    samples (PCM), which need no encoder. `claim` is the size that the container tells.
+    samples (PCM), which need no encoder. `claim` is the size that the container tells, `colours`
+    the numbers of primaries and curve (ITU-T H.273).
     """
     profile = "00000011" + f"{0x60000000:032b}" + "1001" + "0" * 44 + f"{30:08b}"
     video = pack_bits("0000110000000001" + "1" * 16 + profile + "1", 0, 0, 0, "000000", 0, "00")
@@ -201,12 +248,13 @@ def make_heic(turns: int = 0, claim: tuple[int, int] = (64, 64)) -> bytes:
         make_box(b"hvcC", hvcc),
         make_box(b"ispe", bytes(4), struct.pack(">LL", *claim)),
         make_box(b"irot", bytes([turns])),
+        make_box(b"colr", b"nclx", struct.pack(">HHHB", *colours, 6, 0)),
     )
     fixed = [
         make_box(b"hdlr", bytes(8), b"pict", bytes(13)),
         make_box(b"pitm", b"\0\0\0\0\0\1"),
         make_box(b"iinf", b"\0\0\0\0\0\1", make_box(b"infe", b"\2\0\0\0\0\1\0\0hvc1\0")),
-        make_box(b"iprp", properties, make_box(b"ipma", bytes(4), b"\0\0\0\1\0\1\3\x81\2\x83")),
+        make_box(b"iprp", properties, make_box(b"ipma", bytes(4), b"\0\0\0\1\0\1\4\x81\2\4\x83")),
     ]
     at = len(head) + 12 + sum(map(len, fixed)) + 30 + 8  # past `meta`, `iloc`, the head of `mdat`
     place = make_box(b"iloc", b"\0\0\0\0\x44\0\0\1", struct.pack(">HHHLL", 1, 0, 1, at, len(item)))

@@ -48,6 +48,14 @@ REFUSALS = {
     "unusual": _(
         "This HEIC is built in a way that no phone uses. Save it as a JPEG, or choose another."
     ),
+    "apple": _(
+        "This PNG is made for the inside of an iPhone app, and only Apple's programs open it. "
+        "Take a screenshot of it, or choose another picture."
+    ),
+    "blank": _(
+        "Nothing would show: this square is transparent all over. "
+        "Choose another picture, or another part of it."
+    ),
     "heavy": _(
         "This picture takes more time or memory to open than we can give. "
         "Save it as a JPEG, or choose a smaller copy."

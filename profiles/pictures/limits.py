@@ -22,6 +22,8 @@ REFUSALS: dict[str, set[str]] = {
     "enormous": set(),
     "progressive": {"megapixels", "limit"},
     "unusual": set(),
+    "apple": set(),
+    "blank": set(),
     "heavy": set(),
 }
 

@@ -9,14 +9,28 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 GPS_LATITUDE = 0x0002
-# Which EXIF tags, and which words in XMP, say what about the person (Exif 2.32; XMP part 2).
-SIGNS: dict[str, tuple[set[int], bytes]] = {
-    "place": ({GPS_LATITUDE}, rb"GPSLatitude|photoshop:City|Iptc4xmpCore:Location"),
-    "camera": ({0x010F, 0x0110, 0x927C, 0xA431, 0xA434}, rb"tiff:Make|tiff:Model|aux:SerialNumber"),
-    "date": ({0x0132, 0x9003, 0x9004}, rb"DateTimeOriginal|CreateDate|photoshop:DateCreated"),
-    "author": ({0x013B, 0x8298}, rb"dc:creator|dc:rights"),
-    "edits": ({0x0131}, rb"CreatorTool|xmpMM:History|crs:"),
-    "comment": ({0x010E, 0x9286}, rb"dc:description|dc:title"),
+IPTC = 0x0404  # The number of its block among those of Photoshop.
+# Which tags of EXIF, words in XMP and numbers in IPTC say what about the person (Exif 2.32; XMP
+# part 2; IPTC-IIM 4.2, record 2).
+SIGNS: dict[str, tuple[set[int], bytes, set[int]]] = {
+    "place": (
+        {GPS_LATITUDE},
+        rb"GPSLatitude|photoshop:City|Iptc4xmpCore:Location",
+        {26, 27, 90, 92, 95, 100, 101},
+    ),
+    "camera": (
+        {0x010F, 0x0110, 0x927C, 0xA431, 0xA434},
+        rb"tiff:Make|tiff:Model|aux:SerialNumber",
+        set(),
+    ),
+    "date": (
+        {0x0132, 0x9003, 0x9004},
+        rb"DateTimeOriginal|CreateDate|photoshop:DateCreated",
+        {55, 60, 62, 63},
+    ),
+    "author": ({0x013B, 0x8298}, rb"dc:creator|dc:rights", {80, 110, 115, 116, 118, 122}),
+    "edits": ({0x0131}, rb"CreatorTool|xmpMM:History|crs:", {65}),
+    "comment": ({0x010E, 0x9286}, rb"dc:description|dc:title", {5, 25, 40, 105, 120}),
 }
 
 
@@ -37,16 +51,15 @@ def read_exif(block: bytes) -> tuple[object, set[int]]:
 
 def list_traces(info: dict[Any, Any], tags: set[int]) -> Iterator[str]:
     """Yield the kinds of things the source says beside the picture: never what it says."""
-    xmp = info.get("xmp") or b""
-    for kind, (signs, words) in SIGNS.items():
-        in_comment = kind == "comment" and "comment" in info
-        if not signs.isdisjoint(tags) or re.search(words, xmp) or in_comment:
+    xmp, iptc = info.get("xmp") or b"", read_iptc(info)
+    for kind, (signs, words, numbers) in SIGNS.items():
+        is_said = signs & tags or numbers & iptc or re.search(words, xmp)
+        if is_said or (kind == "comment" and "comment" in info):
             yield kind
 
 
-def drop_texts(info: dict[Any, Any]) -> dict[Any, Any]:
-    """Leave a note that there were texts: a PNG's stand where its profile and the like do."""
-    texts = {name for name, value in info.items() if isinstance(value, str)}
-    kept = {name: value for name, value in info.items() if name not in texts}
-    # Pillow has XMP under "xmp" as well.
-    return kept | {"comment": b""} if texts - {"XML:com.adobe.xmp"} else kept
+def read_iptc(info: dict[Any, Any]) -> set[int]:
+    """Return the numbers of what a JPEG says in IPTC (IPTC-IIM 4.2, 1.6)."""
+    blocks = info.get("photoshop")
+    block = blocks.get(IPTC) if isinstance(blocks, dict) else b""
+    return {found[0] for found in re.findall(rb"\x1c\x02(.)", block or b"", re.DOTALL)}

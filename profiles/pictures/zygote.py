@@ -24,6 +24,7 @@ from PIL import Image
 from . import images, sandbox
 from .answer import HEAD, MAX_ANSWER_BYTES, write_answer, write_refusal
 from .avatar import Crop
+from .colours import SRGB
 from .limits import Refused
 from .timings import Timings
 
@@ -75,7 +76,7 @@ def measure_speed() -> int:
     small = Image.linear_gradient("L").convert("RGB")
     for kind in ("GIF", "PNG", "WEBP", "AVIF", "JPEG"):
         file = BytesIO()
-        small.save(file, kind, exif=exif, icc_profile=images.SRGB.tobytes())
+        small.save(file, kind, exif=exif, icc_profile=SRGB.tobytes())
         images.make_avatar(file)
     known = BytesIO()
     small.resize((2000, 2000)).save(known, "JPEG")

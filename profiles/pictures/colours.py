@@ -1,0 +1,114 @@
+"""What the numbers of a picture mean as colours, and how they become sRGB.
+
+A picture says so by an ICC profile, by numbers (CICP: ITU-T H.273), or, in a PNG, by gamma and
+primaries. Whatever has no profile gets one made here, so that there is one way to convert; only
+HDR takes a table, which brings its range down.
+"""
+
+import math
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, ImageCms
+
+from .hdr import HLG, PQ, convert_from_hdr
+from .icc import BT709, D65, build_profile
+
+# ITU-T H.273, table 2.
+PRIMARIES = {
+    1: BT709,
+    5: (*D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
+    6: (*D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    9: (*D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    12: (*D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+}
+# ITU-T H.273, table 3, as the parameters of an ICC curve (ICC.1:2022, 10.18).
+SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+CAMERA_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+CURVES: dict[int, tuple[float, ...]] = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
+CAMERA_CURVES = dict.fromkeys((1, 6, 14, 15), CAMERA_CURVE)
+KNOWN_CURVES = {*CURVES, *CAMERA_CURVES, PQ, HLG}
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+# A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
+MAX_PROFILE_BYTES = 4 * 1000 * 1000
+# Tags whose stages may be named any number of times, each evaluated anew (ICC.1:2022, 10.16): no
+# camera writes them, and 16 kB of them would take 15 seconds.
+STAGES = {tag + digit for tag in (b"D2B", b"B2D") for digit in (b"0", b"1", b"2", b"3")}
+
+
+def convert_to_srgb(im: Image.Image, info: dict[Any, Any], kind: str) -> Image.Image:
+    """Return the picture in RGB, or RGBA where something shines through, without any metadata."""
+    primaries, curve = find_numbers(info, kind)
+    if curve in (PQ, HLG):
+        # PNG and AVIF become what Chromium shows, in which their owner sees them. Only Safari shows
+        # a HEIC.
+        im = convert_from_hdr(im, PRIMARIES[primaries], curve, info.get("peak", 0), kind == "HEIF")
+    elif profile := find_profile(info, kind):
+        im = apply_profile(im, profile)
+    if im.mode != "RGBA" or im.getchannel("A").getextrema() == (255, 255):
+        im = im.convert("RGB")
+    im.info = {}  # The savers would copy profile and comment from here.
+    return im
+
+
+def find_numbers(info: dict[Any, Any], kind: str) -> tuple[int, int]:
+    """Return the numbers of primaries and curve that count; 2 where there are none.
+
+    In a PNG they come before the profile (PNG 3, 4.3). In HEIC and AVIF, the profile comes first,
+    as in browsers: encoders write numbers beside it that say nothing of the picture.
+    """
+    primaries, curve = info.get("cicp", (2, 2))
+    is_known = primaries in PRIMARIES and curve in KNOWN_CURVES
+    if not is_known or (kind != "PNG" and info.get("icc_profile")):
+        return 2, 2
+    # Browsers show these as sRGB in HEIC and AVIF, where the curve is that of the camera.
+    return primaries, 13 if kind != "PNG" and curve in CAMERA_CURVES else curve
+
+
+def find_profile(info: dict[Any, Any], kind: str) -> bytes:
+    """Return the ICC profile of a picture, its own or one made for it; none for what is sRGB."""
+    primaries, curve = find_numbers(info, kind)
+    if (primaries, curve) == (1, 13):
+        return b""
+    if primaries != 2:
+        return build_profile(PRIMARIES[primaries], (CURVES | CAMERA_CURVES)[curve])
+    profile = info.get("icc_profile") or b""
+    gamma, chromaticity = info.get("gamma"), info.get("chromaticity")
+    if profile or not gamma or "srgb" in info:
+        return bytes(profile)
+    # By itself, this gamma is what programs write that mean sRGB.
+    is_srgb = not chromaticity and math.isclose(gamma, 1 / 2.2, abs_tol=0.0005)
+    return b"" if is_srgb else build_profile(chromaticity or BT709, (1 / gamma,))
+
+
+def apply_profile(im: Image.Image, profile: bytes) -> Image.Image:
+    """Return a picture converted from a profile to sRGB; as it is where that does not fit it."""
+    is_grey = profile[16:20] == b"GRAY"
+    colour = im.getchannel(0) if is_grey and im.mode == "RGBA" else im
+    if im.mode == "L" and not is_grey:
+        colour = im.convert("RGB")
+    if not (transform := build_transform(profile, colour.mode)):
+        return im
+    converted = transform.apply(colour)
+    if im.mode == "RGBA" and is_grey:
+        converted.putalpha(im.getchannel("A"))
+    return converted
+
+
+def build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the conversion from a profile to sRGB; None where the profile is broken or unfit."""
+    tags = {profile[at : at + 4] for at in range(132, min(len(profile), 132 + 12 * 100), 12)}
+    if len(profile) > MAX_PROFILE_BYTES or tags & STAGES:
+        return None
+    try:
+        return ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(BytesIO(profile)),
+            SRGB,
+            mode,
+            "RGBA" if mode == "RGBA" else "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None

@@ -1,0 +1,169 @@
+"""Open a picture by its content, and decode it once, as small as its codec can."""
+
+from io import SEEK_END, BytesIO
+from typing import Any, BinaryIO, NamedTuple, TypeGuard
+
+from PIL import AvifImagePlugin, Image
+from PIL.Image import Resampling
+
+from . import boxes, jpeg
+from .avatar import Crop
+from .heic import THREADS, HeicImage
+from .limits import SIGNATURE_BYTES, Refused, find_format, refuse_size
+from .names import SIZES
+from .png import read_png
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
+# Of the rows; a browser shows as many and leaves the others grey.
+MIN_PART = 0.95
+# Ends the data of a GIF, for which zeros are no picture.
+GIF_END = bytes(256)
+
+# A picture that is open: as Pillow has it, or a HEIC.
+Picture = Image.Image | HeicImage
+
+
+class Source(NamedTuple):
+    """A decoded picture, and what is known of it."""
+
+    im: Picture
+    info: dict[Any, Any]
+    size: tuple[int, int]  # as stored, not yet upright
+    scale: int  # how much smaller it was decoded
+    left: int = 0  # where in `im` it begins
+    top: int = 0
+
+    @property
+    def kind(self) -> str:
+        return self.im.format or ""
+
+    def find_box(self, left: int, top: int, side: int) -> tuple[float, float, float, float]:
+        """Return where in `im` a square of the stored picture is."""
+        left, top = left + self.left, top + self.top
+        return (
+            left / self.scale,
+            top / self.scale,
+            (left + side) / self.scale,
+            (top + side) / self.scale,
+        )
+
+
+def decode(file: BinaryIO, crop: Crop) -> Source:
+    """Return the decoded picture; raise `Refused`, or what its decoder raises."""
+    im, info = look(file)
+    size = im.size
+    try:
+        scale = load(im, crop)
+    except OSError:
+        scale = 0
+    if is_jpeg(im) and (not scale or is_doubtful(file, im)):
+        del im  # Two of them might not fit into a cell.
+        im, scale = load_cut_jpeg(file, crop)
+    elif not scale:
+        im = load_cut_gif(file, im)
+        scale = 1
+    if scale == 1:
+        size = im.size  # A HEIC may turn out to have another size than its header says.
+    return crop_to_shown(Source(im, info, size, scale))
+
+
+def look(file: BinaryIO) -> tuple[Picture, dict[Any, Any]]:
+    """Open a picture by its content, and refuse by its header alone what is too small or large."""
+    file.seek(0)
+    kind = find_format(file.read(SIGNATURE_BYTES))
+    if not kind:
+        raise Refused("unreadable")
+    file.seek(0)
+    info: dict[Any, Any] = {}
+    if kind == "HEIF":
+        im: Picture = HeicImage(file.read())
+        return im, im.info
+    if kind == "PNG":
+        file, info = read_png(file.read())
+    elif kind == "AVIF":
+        data = file.read()
+        info = boxes.read_colours(data) | boxes.read_crop(data)
+    file.seek(0)
+    im = Image.open(file, formats=[kind])
+    refuse_size(im.format or kind, *im.size, samples=count_samples(im))
+    clear = im.info.get("transparency")
+    if isinstance(clear, tuple) and im.tile[0].args == "RGB;16B":  # of which 8 bits are decoded
+        im.info["transparency"] = tuple(value >> 8 for value in clear)
+    return im, im.info | info
+
+
+def count_samples(im: Image.Image) -> float:
+    """Return how many samples a pixel of a progressive JPEG has: 1.5 at 4:2:0; 0 for all others."""
+    if "progressive" not in im.info:
+        return 0
+    sampling = [(across, down) for _, across, down, _ in getattr(im, "layer", [])]
+    most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+    return sum(across * down for across, down in sampling) / most
+
+
+def load(im: Picture, crop: Crop) -> int:
+    """Decode, a JPEG as small as its codec can while it stays good; return how much smaller."""
+    scale = 1
+    if is_jpeg(im):
+        _, _, side = crop.square(*im.size)
+        # 1.4 source pixels for each of the target: with less, the downscale turns soft.
+        scale = next((s for s in (8, 4, 2) if side / s >= 1.4 * SIZES[0]), 1)
+        im.draft(None, (im.width // scale, im.height // scale))
+    im.load()
+    return scale
+
+
+def is_jpeg(im: Picture) -> TypeGuard[Image.Image]:
+    return im.format in ("JPEG", "MPO")
+
+
+def is_doubtful(file: BinaryIO, im: Image.Image) -> bool:
+    """Return whether rows of a JPEG may be missing though its decoder did not say so."""
+    file.seek(-2, SEEK_END)
+    has_end = file.read() == jpeg.EOI
+    file.seek(0)
+    data = file.read()
+    if jpeg.HOLE in data or not (has_end or jpeg.has_end(data)):
+        return True
+    # Few have one colour all over their lower half, and those that do are small.
+    lower = im.resize((64, 64), Resampling.NEAREST, (0, im.height // 2, *im.size))
+    return lower.getcolors(1) is not None
+
+
+def load_cut_jpeg(file: BinaryIO, crop: Crop) -> tuple[Picture, int]:
+    """Decode a JPEG that breaks off; refuse it where more than a few rows are missing.
+
+    What comes after the cut shows where they are: there, two ends make two pictures.
+    """
+    file.seek(0)
+    data = file.read()
+    data = data[: jpeg.find_scan_end(data)]
+    if not jpeg.has_all_scans(data):
+        raise Refused("broken")
+    sums = set()
+    for end in reversed(jpeg.ENDS):
+        im = Image.open(BytesIO(data + end), formats=["JPEG"])
+        scale = load(im, crop)
+        sums.add(jpeg.hash_rows(im, MIN_PART))
+    if len(sums) > 1:
+        raise Refused("broken")
+    return im, scale
+
+
+def load_cut_gif(file: BinaryIO, im: Picture) -> Picture:
+    """Decode a GIF of which no more than the end is missing; refuse any other picture."""
+    if im.format != "GIF":
+        raise Refused("broken")
+    file.seek(0)
+    im, _ = look(BytesIO(file.read() + GIF_END))
+    im.load()
+    return im
+
+
+def crop_to_shown(source: Source) -> Source:
+    """Leave out what the owner of an AVIF has cropped off: it is still in the file."""
+    if "crop" not in source.info:
+        return source
+    left, top, width, height = source.info["crop"]
+    refuse_size(source.kind, width, height)
+    return source._replace(size=(width, height), left=left, top=top)

@@ -1,0 +1,96 @@
+"""Bring pictures in HDR down to sRGB: PQ and HLG (ITU-R BT.2100) have room above white."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from PIL import Image
+from PIL.ImageFilter import Color3DLUT
+
+from .icc import BT709, get_matrix, invert, multiply
+
+PQ, HLG = 16, 18  # ITU-T H.273, table 3
+# cd/m²: white in a picture that has room above it (ITU-R BT.2408), and the brightest in one that
+# does not say.
+WHITE, PEAK = 203, 1000
+HLG_GAIN = 1 / 0.265  # White is 75 % of the signal, which is this part of the light (BT.2408).
+PQ_POWER, PQ_OUTER = 0.1593017578125, 78.84375
+PQ_1, PQ_2, PQ_3 = 0.8359375, 18.8515625, 18.6875
+POINTS = 33  # of the table, on each axis
+
+
+def convert_from_hdr(
+    im: Image.Image, primaries: Sequence[float], curve: int, peak: float, keeps_white: bool
+) -> Image.Image:
+    """Return a picture in PQ or HLG brought down to sRGB. `peak` is in cd/m², 0 for unknown.
+
+    What is above white has to go somewhere. As Chromium shows a picture, it gets darker, the more
+    room there is (SMPTE ST 2094-50, "reference white"). Where white stays as it is, only what is
+    above 80 % of it is bent.
+    """
+    peak = max(peak or PEAK, WHITE) / WHITE
+    # The table ends at the peak: its points are dense enough, and that one is met.
+    top = write_pq(peak) if curve == PQ else 1.0
+    stretched = [min(round(value / top), 255) for value in range(256)]
+    im = im.convert("RGBA" if im.mode == "RGBA" else "RGB")
+    im = im.point(stretched * 3 + [*range(256)] * (im.mode == "RGBA"))
+    axis = [read_light(top * n / (POINTS - 1), curve) for n in range(POINTS)]
+    room = min(math.log2(peak) / math.log2(PEAK / WHITE), 1)
+    knee = (0.8, 0.8) if keeps_white else (1.0, 1 - 0.5 * room)
+    matrix = multiply(invert(get_matrix(BT709)), get_matrix(primaries))
+    weights = get_matrix(primaries)[1]
+    table: list[float] = []
+    for blue, green, red in itertools.product(axis, repeat=3):
+        gain = 1.0
+        if curve == HLG and keeps_white:
+            gain = HLG_GAIN
+        elif curve == HLG:  # as a screen of 1,000 cd/m² shows it (BT.2100, table 5)
+            luminance = weights[0] * red + weights[1] * green + weights[2] * blue
+            gain = PEAK / WHITE * luminance**0.2
+        if brightest := gain * max(red, green, blue):
+            gain *= bend(brightest, peak, knee) / brightest
+        for row in matrix:
+            table.append(encode_srgb(gain * (row[0] * red + row[1] * green + row[2] * blue)))
+    return im.filter(Color3DLUT(POINTS, table))
+
+
+def write_pq(light: float) -> float:
+    """Return the number from 0 to 1 of a light, in units of `WHITE` (ITU-R BT.2100, table 4)."""
+    power = min(light * WHITE / 10_000, 1) ** PQ_POWER
+    return float(((PQ_1 + PQ_2 * power) / (1 + PQ_3 * power)) ** PQ_OUTER)
+
+
+def read_light(value: float, curve: int) -> float:
+    """Return the light that a number from 0 to 1 stands for (ITU-R BT.2100, tables 4 and 5).
+
+    In PQ in units of `WHITE`, in HLG as the scene had it, of which the brightest is 1.
+    """
+    if curve == PQ:
+        power = value ** (1 / PQ_OUTER)
+        light = max(power - PQ_1, 0) / (PQ_2 - PQ_3 * power)
+        return 10_000 / WHITE * float(light ** (1 / PQ_POWER))
+    if value <= 0.5:
+        return value * value / 3
+    return (math.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
+
+
+def bend(value: float, peak: float, knee: tuple[float, float]) -> float:
+    """Return light with its range brought down: straight to the knee, then a bow up to the peak.
+
+    The bow is a parabola (Bézier) that goes on as the straight line ended, as ST 2094-50 has it.
+    """
+    x, y = knee
+    if value <= x or peak <= x:
+        return min(value * y / x, 1.0)
+    if value >= peak:
+        return 1.0
+    middle_x, middle_y = 0.35 * x + 0.65 * x / y, 0.35 * y + 0.65
+    a, b = x - 2 * middle_x + peak, middle_x - x
+    part = (value - x) / (b + math.sqrt(b * b + a * (value - x)))
+    return (1 - part) ** 2 * y + 2 * part * (1 - part) * middle_y + part**2
+
+
+def encode_srgb(light: float) -> float:
+    """Return light as sRGB has it, from 0 to 1 (IEC 61966-2-1)."""
+    light = min(max(light, 0.0), 1.0)
+    return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055

@@ -1,0 +1,84 @@
+"""Whether a JPEG is all there: its decoder fills what is missing, without a word (ITU T.81)."""
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from PIL import Image
+
+START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+HUFFMAN_TABLES, START_OF_SCAN, END_OF_IMAGE = 0xC4, 0xDA, 0xD9
+EOI, SOS = b"\xff\xd9", b"\xff\xda"
+# Between markers, a byte of ones is followed by a zero or a restart.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+# A scan has no such run, but where one colour fills thousands of blocks.
+HOLE = bytes(1024)
+# What a cut scan goes on with: nothing, or noise. Restarts are among it, as the decoder waits for
+# one of them before it takes any.
+NOISE = b"".join(bytes(range(1, 255)) + bytes((0xFF, 0xD0 + n)) for n in range(8))
+ENDS = (EOI, NOISE + EOI)
+
+
+def has_end(data: bytes) -> bool:
+    """Return whether a scan is followed by the marker that ends the picture."""
+    return data.rfind(EOI) > data.rfind(SOS)
+
+
+def find_scan_end(data: bytes) -> int:
+    """Return where the last scan ends, or what there is of it.
+
+    Whoever fetches a file may fill what did not come with zeros.
+    """
+    end = data.rfind(EOI) if has_end(data) else len(data.rstrip(b"\0\xff"))
+    hole = data.find(HOLE, data.rfind(SOS), end)
+    return end if hole < 0 or can_be_zeros(data) else hole
+
+
+def walk_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the marker and the content of each segment up to the end of the picture (B.1.1)."""
+    at = 0
+    while found := MARKER.search(data, at):
+        marker, at = data[found.start() + 1], found.end()
+        if marker == END_OF_IMAGE:
+            return
+        if marker != 0xD8:
+            size = int.from_bytes(data[at : at + 2])
+            yield marker, data[at + 2 : at + size]
+            at += max(size, 2)
+
+
+def has_all_scans(data: bytes) -> bool:
+    """Return whether there is a scan for the last bit of each component and frequency (G.1.1)."""
+    missing: dict[int, set[int]] = {}
+    for marker, segment in walk_segments(data):
+        if marker in START_OF_FRAME:
+            missing = {segment[6 + 3 * n]: set(range(64)) for n in range(segment[5])}
+            is_progressive = marker in (0xC2, 0xCA)
+        elif marker == START_OF_SCAN:
+            count = segment[0]
+            first, last, bits = segment[1 + 2 * count : 4 + 2 * count]
+            frequencies = range(first, last + 1) if is_progressive else range(64)
+            if not is_progressive or bits & 15 == 0:
+                for component in segment[1 : 1 + 2 * count : 2]:
+                    missing[component].difference_update(frequencies)
+    return bool(missing) and not any(missing.values())
+
+
+def can_be_zeros(data: bytes) -> bool:
+    """Return whether the Huffman tables let a block of one colour be zeros alone (C.2, F.1.2)."""
+    for marker, segment in walk_segments(data):
+        while marker == HUFFMAN_TABLES and len(segment) > 17:
+            count = sum(segment[1:17])
+            if segment[17] & 15:  # The first code is of zeros: it should say that nothing follows.
+                return False
+            segment = segment[17 + count :]
+    return True
+
+
+def hash_rows(im: Image.Image, part: float) -> int:
+    """Return a sum of the upper part of a picture, by bands: a copy of it all may be too large."""
+    value = 0
+    for top in range(0, int(part * im.height), 64):
+        band = im.crop((0, top, im.width, min(top + 64, int(part * im.height))))
+        value = zlib.crc32(band.tobytes(), value)
+    return value
