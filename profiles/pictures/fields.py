@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from . import cell
 from .avatar import Avatar, Crop
 from .limits import Refused, refuse_bytes
-from .names import ENDINGS, NAME_ENDING, PROTECTED, list_names
+from .names import ENDINGS, NAME_ENDING, PIXEL_ART, PROTECTED, list_names, make_name
 from .timings import Timings
 
 PLACEHOLDER = "profiles/placeholder.svg"
@@ -123,8 +123,8 @@ def restore_files(name: str) -> dict[str, bytes]:
 
 def write_files(files: dict[str, bytes], prefix: str) -> str:
     """Write an avatar's files under a fresh name that cannot be guessed; return the name."""
-    token = secrets.token_hex(16)
-    stem = f"{prefix}{token[:2]}/{token}-"
+    name = make_name(prefix, secrets.token_hex(16), files)
+    stem = name.removesuffix(NAME_ENDING)
     storage = get_storage(prefix)
     try:
         for ending, data in files.items():
@@ -134,9 +134,9 @@ def write_files(files: dict[str, bytes], prefix: str) -> str:
                 raise SuspiciousFileOperation(f"The storage renamed {stem + ending} to {written}.")
     except BaseException:
         with suppress(OSError):  # What cannot be deleted now is for audit_media.
-            delete_files(stem + NAME_ENDING)
+            delete_files(name)
         raise
-    return stem + NAME_ENDING
+    return name
 
 
 def delete_files(name: str) -> None:
@@ -168,6 +168,11 @@ class AvatarFieldFile(ImageFieldFile):
         if not self.name or self.is_pending:
             return static(PLACEHOLDER)
         return get_storage(self.name).url(f"{self.name.rpartition('-')[0]}-{ending}")
+
+    @property
+    def is_pixel_art(self) -> bool:
+        """Whether it is a drawing so small that its pixels should be seen, by its name."""
+        return PIXEL_ART in str(self.name)
 
     @property
     def is_pending(self) -> bool:

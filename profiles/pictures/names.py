@@ -6,11 +6,25 @@ PROTECTED = "protected/"
 # The row holds the name of the largest file; those of the others have the same stem.
 NAME_ENDING = f"{SIZES[0]}.webp"
 ENDINGS = [f"{size}.webp" for size in SIZES] + [f"{LINK_PREVIEW_SIZE}.jpg"]
+# Stands in the name of a drawing so small that pages should show its pixels, not blur them.
+PIXEL_ART, MAX_PIXEL_ART_SIDE = "-pixels", 64
 CONTENT_TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
 # A name never changes its meaning, so browsers keep it for a year. A shared cache asks again
 # after an hour, so that what was deleted or hidden is gone from there by then.
 PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
 PRIVATE = "private, max-age=3600"
+
+
+def make_name(prefix: str, token: str, files: dict[str, bytes]) -> str:
+    """Return the name of an avatar's largest file, by a token and what the files are."""
+    mark = PIXEL_ART if is_pixel_art(files[NAME_ENDING]) else ""
+    return f"{prefix}{token[:2]}/{token}{mark}-{NAME_ENDING}"
+
+
+def is_pixel_art(webp: bytes) -> bool:
+    """Return whether a WebP is small, and stored without loss, as drawings are (RFC 9649, 3.4)."""
+    side = (int.from_bytes(webp[21:23], "little") & 0x3FFF) + 1
+    return webp[12:16] == b"VP8L" and side <= MAX_PIXEL_ART_SIDE
 
 
 def list_names(name: str) -> list[str]:

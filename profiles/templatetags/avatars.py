@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from ..models import Profile
-from ..pictures.names import SIZES
+from ..pictures.names import MAX_PIXEL_ART_SIDE, SIZES
 
 register = template.Library()
 HUES = 12
@@ -33,6 +33,8 @@ def avatar(
         "srcset": ", ".join(f"{url} {width}w" for url, width in sources),
         "alt": text if described and profile.avatar else "",
         "lazy": lazy,
+        # Shown smaller than it is, it would lose rows.
+        "is_pixel_art": profile.avatar.is_pixel_art and size >= MAX_PIXEL_ART_SIDE,
         "initials": get_initials(str(profile)) or get_initials(profile.user.username),
         "hue": profile.user_id % HUES,
     }
