@@ -1,8 +1,6 @@
-"""Real pictures from other people's test suites, in the folder that LIKENESS_CORPUS names."""
+"""Real pictures from other people's test suites, in the first folder of LIKENESS_CORPUS."""
 
-import csv
 import json
-import os
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -15,15 +13,17 @@ from PIL import Image, ImageStat
 
 from profiles.pictures import cell, images, metadata
 from profiles.pictures.avatar import Crop
+from profiles.pictures.colours import convert_to_srgb
+from profiles.pictures.decoding import decode
 from profiles.pictures.limits import Refused
 
 from .cells import check_cost, watch_cells
 from .conftest import list_media
+from .corpus import CASES, CORPUS, read_table
 from .pictures import draw_jpeg, list_parts
 from .test_uploads import MADE_NAME, upload_named
 
 ROOT = Path(__file__).resolve().parent.parent
-CORPUS = Path(os.environ.get("LIKENESS_CORPUS") or "no corpus")
 pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(),
     reason="Set LIKENESS_CORPUS to the folder of real and hostile pictures to try them all.",
@@ -38,14 +38,14 @@ TOLERANCE = 6  # of 255
 
 def list_rows(folder: str) -> list[dict[str, str]]:
     """Return what the corpus tells of each picture in a folder."""
-    table = CORPUS / f"{folder}.tsv"
-    if not table.is_file():
-        return []
-    lines = table.read_text().splitlines()
-    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [{**row, "folder": folder} for row in rows]
+    return [
+        {**row, **CORRECTED.get(row["file"], {}), "folder": folder}
+        for row in read_table(CORPUS / f"{folder}.tsv")
+    ]
 
 
+# Some colours were taken down before they were converted.
+CORRECTED = {row["file"]: row for row in read_table(CASES / "corrected.tsv")}
 GOOD, HOSTILE = list_rows("good"), list_rows("hostile")
 COLOURED = [row for row in GOOD if row["expected"].startswith("accept") and row["upright_size"]]
 
@@ -102,15 +102,23 @@ def measure_quarters(data: bytes) -> list[list[float]]:
 
     The picture is pressed into a square, which leaves the means as they are.
     """
-    im, _, _ = images.decode(BytesIO(data), Crop())
-    orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
-    square = images.shrink(im, (0, 0, *im.size), 64)
+    source = decode(BytesIO(data), Crop())
+    orientation, _ = metadata.read_exif(source.info.get("exif") or b"")
+    left, top, _, _ = source.find_box(0, 0, 0)
+    width, height = (side / source.scale for side in source.size)
+    side = min(64, *source.size) // 2 * 2
+    square = images.shrink(source.im, (left, top, left + width, top + height), side)
     if orientation in images.TURNS:
         square = square.transpose(images.TURNS[orientation])
-    square = images.convert_to_srgb(square, im.info.get("icc_profile") or b"")
-    flat = images.flatten(square)
-    boxes = [(x, y, x + 32, y + 32) for y in (0, 32) for x in (0, 32)]
+    flat = lay_on_white(convert_to_srgb(square, source.info, source.kind))
+    half = side // 2
+    boxes = [(x, y, x + half, y + half) for y in (0, half) for x in (0, half)]
     return [ImageStat.Stat(flat.crop(box)).mean for box in boxes]
+
+
+def lay_on_white(im: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", im.size, "white")
+    return Image.alpha_composite(white, im.convert("RGBA")).convert("RGB")
 
 
 @pytest.mark.parametrize("row", GOOD + HOSTILE, ids=lambda row: row["file"])

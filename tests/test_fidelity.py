@@ -10,9 +10,11 @@ from PIL.Image import Resampling
 
 from profiles.pictures import cell, images, metadata
 from profiles.pictures.avatar import Crop
+from profiles.pictures.colours import build_transform, find_profile
 
 from .colours import convert_to_lab, find_difference
-from .test_corpus import COLOURED, CORPUS
+from .corpus import CORPUS
+from .test_corpus import COLOURED, lay_on_white
 from .test_corpus import pytestmark as pytestmark
 
 pillow_heif.register_heif_opener(thumbnails=False)
@@ -28,17 +30,19 @@ def make_reference(data: bytes) -> Image.Image:
     orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
     turn = images.TURNS.get(orientation)
     im = im if turn is None else im.transpose(turn)
-    profile = im.info.get("icc_profile") or b""
+    profile = find_profile(im.info, im.format or "")
     if im.has_transparency_data:
         im = im.convert("RGBA")
     elif im.mode == "P":
         im = im.convert("RGB")
     elif im.mode.startswith("I"):
         im = im.point(lambda value: value / 257).convert("L")
-    if profile and (transform := images.build_transform(profile, im.mode)):
+    if im.mode == "L" and profile[16:20] == b"RGB ":
+        im = im.convert("RGB")
+    if profile and (transform := build_transform(profile, im.mode)):
         im = transform.apply(im)
     if im.mode == "RGBA":
-        im = images.flatten(im)
+        im = lay_on_white(im)
     left, top, side = Crop().square(*im.size)
     box = (left, top, left + side, top + side)
     return average(im.convert("RGB"), box)
@@ -63,7 +67,7 @@ def measure_error(name: str) -> float:
     made: Image.Image = Image.open(BytesIO(cell.make_avatar(BytesIO(data)).files["512.webp"]))
     reference = list_lab(make_reference(data))
     fields = round(len(reference) ** 0.5)
-    made = images.flatten(made).resize((fields, fields), Resampling.BOX)
+    made = lay_on_white(made).resize((fields, fields), Resampling.BOX)
     pairs = zip(list_lab(made), reference, strict=True)
     return sum(find_difference(*pair) for pair in pairs) / len(reference)
 

@@ -17,8 +17,9 @@ from profiles.pictures.limits import Refused
 from profiles.pictures.names import ENDINGS
 
 from .cells import watch_cells
+from .corpus import CORPUS
 from .pictures import draw, draw_jpeg, encode, make_exif, make_heic
-from .test_corpus import CORPUS, GOOD, HOSTILE
+from .test_corpus import GOOD, HOSTILE
 
 SOURCES = {
     "JPEG": draw_jpeg(96, 64, exif=make_exif(6)),

@@ -1,6 +1,5 @@
 """The picture editor, by mouse, by keyboard and by fingers."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Dialog, Page, expect
 
+from ..corpus import CORPUS
 from ..pictures import draw_jpeg, make_exif
 from .editor import (
     PROMISE,
@@ -525,9 +525,9 @@ REAL = {
 
 @pytest.mark.parametrize("name", REAL)
 def test_real_photos_are_opened(name: str, desk: Page) -> None:
-    if not (corpus := os.environ.get("LIKENESS_CORPUS")):
+    if not CORPUS.is_dir():
         pytest.skip("LIKENESS_CORPUS names no corpus.")
-    choose(desk, Path(corpus) / "good" / name)
+    choose(desk, CORPUS / "good" / name)
     if REAL[name]:
         expect(get_stage(desk)).to_be_focused()
         save(desk)

@@ -23,8 +23,9 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
+from tests.corpus import CORPUS
 from tests.servers import find_port, upload
-from tests.test_corpus import CORPUS, HOSTILE, read
+from tests.test_corpus import HOSTILE, read
 
 from .engine import docker, read_documented, stand_in, wait_until_healthy
 from .visitors import PASSWORD, Visitor, draw_photo, found
