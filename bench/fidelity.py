@@ -17,7 +17,7 @@ import pyvips
 from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
 
-from profiles.pictures import cell, images, metadata
+from profiles.pictures import cell, colours, images, metadata
 from profiles.pictures.avatar import Crop
 from profiles.pictures.limits import Refused
 
@@ -32,7 +32,7 @@ def make_ideal(data: bytes) -> Image.Image:
     im.load()
     orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
     turn = images.TURNS.get(orientation)
-    im = images.convert_to_srgb(im, im.info.get("icc_profile") or b"")
+    im = colours.convert_to_srgb(im, im.info, im.format or "")
     im = im if turn is None else im.transpose(turn)
     left, top, side = Crop().square(*im.size)
     box = (left, top, left + side, top + side)
