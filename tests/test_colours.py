@@ -48,8 +48,8 @@ def to_srgb(light: float) -> float:
     return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
 
 
-def to_camera(light: float) -> float:
-    return 4.5 * light if light < 0.018 else 1.099 * light**0.45 - 0.099
+def to_screen(light: float) -> float:
+    return float(light ** (1 / 2.4))
 
 
 def pack_gamma(gamma: int) -> bytes:
@@ -86,8 +86,8 @@ def draw_chart(matrix: Any, write: Callable[[float], float], *chunks: bytes) -> 
 CHARTS: dict[str, tuple[Any, Any, bytes]] = {
     "P3 by its numbers": (TO_P3, to_srgb, pack_numbers(12, 13)),
     "BT.2020 by its numbers": (TO_BT2020, to_srgb, pack_numbers(9, 13)),
-    "BT.2020 in a camera's curve": (TO_BT2020, to_camera, pack_numbers(9, 14)),
-    "BT.709 in a camera's curve": (SAME, to_camera, pack_numbers(1, 1)),
+    "BT.2020 in a screen's curve": (TO_BT2020, to_screen, pack_numbers(9, 14)),
+    "BT.709 in a screen's curve": (SAME, to_screen, pack_numbers(1, 1)),
     "linear by its numbers": (SAME, float, pack_numbers(1, 8)),
     "linear by gamma": (SAME, float, pack_gamma(100000)),
     "P3 by gamma and primaries": (TO_P3, lambda v: v ** (1 / 2.2), P3_GAMMA),
@@ -171,7 +171,7 @@ def test_an_avif_in_p3_by_its_numbers_alone_keeps_its_colours() -> None:
     assert list_colours(show(number_colours(data, 12, 13))) == near(*QUARTERS)
 
 
-def test_an_avif_whose_numbers_are_a_cameras_is_shown_as_browsers_do() -> None:
+def test_an_avif_in_the_numbers_of_television_is_shown_as_browsers_do() -> None:
     data = encode(draw(64, 64), "AVIF", quality=95)
     assert list_colours(show(number_colours(data, 1, 1))) == near(*QUARTERS)
 

@@ -24,10 +24,15 @@ PRIMARIES = {
 }
 # ITU-T H.273, table 3, as the parameters of an ICC curve (ICC.1:2022, 10.18).
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-CAMERA_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
-CURVES: dict[int, tuple[float, ...]] = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE}
-CAMERA_CURVES = dict.fromkeys((1, 6, 14, 15), CAMERA_CURVE)
-KNOWN_CURVES = {*CURVES, *CAMERA_CURVES, PQ, HLG}
+# Those of television are written by a camera's curve and shown by a screen's (ITU-R BT.1886).
+TELEVISION = dict.fromkeys((1, 6, 14, 15), (2.4,))
+CURVES: dict[int, tuple[float, ...]] = {
+    4: (2.2,),
+    5: (2.8,),
+    8: (1.0,),
+    13: SRGB_CURVE,
+    **TELEVISION,
+}
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 # A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
@@ -59,11 +64,11 @@ def find_numbers(info: dict[Any, Any], kind: str) -> tuple[int, int]:
     as in browsers: encoders write numbers beside it that say nothing of the picture.
     """
     primaries, curve = info.get("cicp", (2, 2))
-    is_known = primaries in PRIMARIES and curve in KNOWN_CURVES
+    is_known = primaries in PRIMARIES and curve in {*CURVES, PQ, HLG}
     if not is_known or (kind != "PNG" and info.get("icc_profile")):
         return 2, 2
-    # Browsers show these as sRGB in HEIC and AVIF, where the curve is that of the camera.
-    return primaries, 13 if kind != "PNG" and curve in CAMERA_CURVES else curve
+    # In HEIC and AVIF, browsers show television's curves as sRGB.
+    return primaries, 13 if kind != "PNG" and curve in TELEVISION else curve
 
 
 def find_profile(info: dict[Any, Any], kind: str) -> bytes:
@@ -72,7 +77,7 @@ def find_profile(info: dict[Any, Any], kind: str) -> bytes:
     if (primaries, curve) == (1, 13):
         return b""
     if primaries != 2:
-        return build_profile(PRIMARIES[primaries], (CURVES | CAMERA_CURVES)[curve])
+        return build_profile(PRIMARIES[primaries], CURVES[curve])
     profile = info.get("icc_profile") or b""
     gamma, chromaticity = info.get("gamma"), info.get("chromaticity")
     if profile or not gamma or "srgb" in info:
