@@ -16,6 +16,8 @@ from .png import read_png
 AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
 # Of the rows; a browser shows as many and leaves the others grey.
 MIN_PART = 0.95
+# Whoever reads all of a large JPEG to find a hole pays a tenth more.
+SAMPLES = 32
 # Ends the data of a GIF, for which zeros are no picture.
 GIF_END = bytes(256)
 
@@ -119,15 +121,20 @@ def is_jpeg(im: Picture) -> TypeGuard[Image.Image]:
 
 def is_doubtful(file: BinaryIO, im: Image.Image) -> bool:
     """Return whether rows of a JPEG may be missing though its decoder did not say so."""
-    file.seek(-2, SEEK_END)
-    has_end = file.read() == jpeg.EOI
-    file.seek(0)
-    data = file.read()
-    if jpeg.HOLE in data or not (has_end or jpeg.has_end(data)):
+    size = file.seek(0, SEEK_END)
+    samples = [size * n // SAMPLES for n in range(SAMPLES)]
+    if any(read_at(file, at, len(jpeg.HOLE)) == jpeg.HOLE for at in samples):
+        return True
+    if read_at(file, size - 2, 2) != jpeg.EOI and not jpeg.has_end(read_at(file, 0, size)):
         return True
     # Few have one colour all over their lower half, and those that do are small.
     lower = im.resize((64, 64), Resampling.NEAREST, (0, im.height // 2, *im.size))
     return lower.getcolors(1) is not None
+
+
+def read_at(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
 
 
 def load_cut_jpeg(file: BinaryIO, crop: Crop) -> tuple[Picture, int]:
