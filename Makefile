@@ -116,6 +116,7 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 	.venv-bench/bin/python -m bench.uploads $(ARGS)
 	.venv-bench/bin/python -m bench.crowd $(ARGS)
 	.venv-bench/bin/python -m bench.fidelity
+	.venv-bench/bin/python -m bench.kinds
 
 .venv-bench/.requirements: bench/requirements.txt
 	$(PYTHON) -m venv --clear .venv-bench

@@ -36,13 +36,14 @@ def make_ideal(data: bytes) -> Image.Image:
     im = im if turn is None else im.transpose(turn)
     left, top, side = Crop().square(*im.size)
     box = (left, top, left + side, top + side)
-    return im.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, box)
+    size = min(side, SIDE)
+    return im.convert("RGB").resize((size, size), Image.Resampling.LANCZOS, box)
 
 
-def make_with_vips(data: bytes, size: int) -> bytes:
-    """Return libvips' square as WebP, of the highest quality that has no more bytes than `size`."""
+def make_with_vips(data: bytes, side: int, limit: int) -> bytes:
+    """Return libvips' square as WebP of the highest quality within so many bytes; or nothing."""
     im = pyvips.Image.thumbnail_buffer(
-        data, SIDE, height=SIDE, crop="centre", export_profile="srgb"
+        data, side, height=side, crop="centre", export_profile="srgb"
     ).copy_memory()
     if im.hasalpha():
         im = im.flatten(background=255)
@@ -50,7 +51,7 @@ def make_with_vips(data: bytes, size: int) -> bytes:
     while low <= high:
         quality = (low + high) // 2
         tried = im.webpsave_buffer(Q=quality, effort=4, keep="none")
-        if len(tried) <= size:
+        if len(tried) <= limit:
             best, low = tried, quality + 1
         else:
             high = quality - 1
@@ -66,22 +67,30 @@ def score(ideal: Image.Image, data: bytes) -> float:
         return float(compute_ssimulacra2(*paths))
 
 
+def compare(data: bytes) -> tuple[int, int, float, float | None] | None:
+    """Return side and bytes of the largest file, and the scores of both; None where one refuses.
+
+    libvips has no score where its worst has more bytes.
+    """
+    try:
+        ours = cell.make_avatar(BytesIO(data))
+        stored = ours.files["512.webp"]
+        side = min(ours.side, SIDE)
+        theirs = make_with_vips(data, side, len(stored))
+    except (Refused, pyvips.Error):
+        return None
+    ideal = make_ideal(data)
+    return side, len(stored), score(ideal, stored), score(ideal, theirs) if theirs else None
+
+
 def main(paths: list[Path]) -> None:
     """Print and write the scores of each photo that both can open and that is large enough."""
     rows = []
     for path in paths:
-        data = path.read_bytes()
-        try:
-            ours = cell.make_avatar(BytesIO(data))
-            theirs = make_with_vips(data, len(ours.files["512.webp"]))
-        except (Refused, pyvips.Error):
-            continue
-        if ours.side < SIDE or not theirs:
-            continue
-        ideal = make_ideal(data)
-        scores = [score(ideal, made) for made in (ours.files["512.webp"], theirs)]
-        rows.append([path.name, len(ours.files["512.webp"]), *(f"{s:.1f}" for s in scores)])
-        print(*rows[-1], flush=True)
+        side, size, *scores = compare(path.read_bytes()) or (0, 0, None)
+        if side == SIDE and None not in scores:
+            rows.append([path.name, size, *(f"{s:.1f}" for s in scores)])
+            print(*rows[-1], flush=True)
     means = [mean(float(row[column]) for row in rows) for column in (2, 3)]
     print(f"mean of {len(rows)}: likeness {means[0]:.1f}, libvips {means[1]:.1f}")
     RESULTS.parent.mkdir(exist_ok=True)
