@@ -98,6 +98,12 @@ def frame(page: Page, cast: Cast) -> None:
     page.get_by_role("application").wait_for()
 
 
+def frame_small(page: Page, cast: Cast) -> None:
+    """Choose a photo of few pixels, and stop where the editor warns of them."""
+    choose(page, draw_jpeg(100, 100))
+    page.locator("#blurred").wait_for()
+
+
 def keep(page: Page, cast: Cast) -> None:
     """Choose a photo that only the server can cut."""
     choose(page, make_heic())
@@ -214,6 +220,7 @@ PAGES = {
     "preferences": State("/preferences/"),
     "xray": State("/profiles/", act=look_inside),
     "picture-framed": State("/profile/avatar/", "ada", frame),
+    "picture-blurred": State("/profile/avatar/", "ada", frame_small),
     "picture-whole": State("/profile/avatar/", "ada", frame, script=CANNOT_CUT),
     "picture-keep": State("/profile/avatar/", "ada", keep),
     "picture-refused": State("/profile/avatar/", "ada", be_refused),
