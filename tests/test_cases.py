@@ -87,7 +87,7 @@ REFUSED = {
     "png_all_transparent.png": "Nothing would show",
     "jpg_tail30_zeros.jpg": "breaks off",
     "png_cgbi_real.png": "iPhone app",
-    "heic_says_48mp.heic": "breaks off",
+    "heic_says_48mp.heic": "is damaged",
     "heic_nested_8_9.heic": "no phone uses",
 }
 # What a cell may take decides.

@@ -42,6 +42,16 @@ def walk_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         at = end
 
 
+def find_end(data: bytes) -> int:
+    """Return where the last box of a file should end."""
+    at = 0
+    while at + 16 <= len(data):
+        size = int.from_bytes(data[at : at + 4])
+        size = int.from_bytes(data[at + 8 : at + 16]) if size == 1 else size or len(data) - at
+        at += max(size, 8)
+    return at
+
+
 def list_items(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
     """Yield the number and the type of each item (ISO/IEC 14496-12, 8.11.6)."""
     start = 6 if iinf[0] == 0 else 8

@@ -57,13 +57,15 @@ def decode(file: BinaryIO, crop: Crop) -> Source:
     try:
         scale = load(im, crop)
     except OSError:
+        if not is_jpeg(im) and im.format != "GIF":
+            raise
         scale = 0
     if is_jpeg(im) and (not scale or is_doubtful(file, im)):
         del im  # Two of them might not fit into a cell.
         im, scale = load_cut_jpeg(file, crop)
     elif not scale:
-        im = load_cut_gif(file, im)
-        scale = 1
+        im = Image.open(BytesIO(read_at(file, 0, -1) + GIF_END), formats=["GIF"])
+        scale = load(im, crop)
     if scale == 1:
         size = im.size  # A HEIC may turn out to have another size than its header says.
     return crop_to_shown(Source(im, info, size, scale))
@@ -125,7 +127,7 @@ def is_doubtful(file: BinaryIO, im: Image.Image) -> bool:
     samples = [size * n // SAMPLES for n in range(SAMPLES)]
     if any(read_at(file, at, len(jpeg.HOLE)) == jpeg.HOLE for at in samples):
         return True
-    if read_at(file, size - 2, 2) != jpeg.EOI and not jpeg.has_end(read_at(file, 0, size)):
+    if read_at(file, size - 2, 2) != jpeg.EOI and not jpeg.has_end(read_at(file, 0, -1)):
         return True
     # Few have one colour all over their lower half, and those that do are small.
     lower = im.resize((64, 64), Resampling.NEAREST, (0, im.height // 2, *im.size))
@@ -142,29 +144,31 @@ def load_cut_jpeg(file: BinaryIO, crop: Crop) -> tuple[Picture, int]:
 
     What comes after the cut shows where they are: there, two ends make two pictures.
     """
-    file.seek(0)
-    data = file.read()
+    data = read_at(file, 0, -1)
     data = data[: jpeg.find_scan_end(data)]
     if not jpeg.has_all_scans(data):
-        raise Refused("broken")
+        raise Refused("cut")
     sums = set()
     for end in reversed(jpeg.ENDS):
         im = Image.open(BytesIO(data + end), formats=["JPEG"])
         scale = load(im, crop)
         sums.add(jpeg.hash_rows(im, MIN_PART))
     if len(sums) > 1:
-        raise Refused("broken")
+        raise Refused("cut")
     return im, scale
 
 
-def load_cut_gif(file: BinaryIO, im: Picture) -> Picture:
-    """Decode a GIF of which no more than the end is missing; refuse any other picture."""
-    if im.format != "GIF":
-        raise Refused("broken")
-    file.seek(0)
-    im, _ = look(BytesIO(file.read() + GIF_END))
-    im.load()
-    return im
+def breaks_off(file: BinaryIO) -> bool:
+    """Return whether a file is shorter than it says, or lacks its end."""
+    data = read_at(file, 0, -1)
+    kind = find_format(data[:SIGNATURE_BYTES])
+    if kind == "PNG":
+        return b"IEND" not in data
+    if kind == "WEBP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if kind in ("AVIF", "HEIF"):
+        return boxes.find_end(data) > len(data)
+    return not (jpeg.has_end(data) if kind == "JPEG" else data.rstrip(b"\0").endswith(b";"))
 
 
 def crop_to_shown(source: Source) -> Source:

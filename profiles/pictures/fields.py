@@ -29,7 +29,8 @@ REFUSALS = {
     "unreadable": _(
         "This file is not a picture we can read. Choose a JPEG, PNG, WebP, GIF, AVIF or HEIC file."
     ),
-    "broken": _("This file breaks off part-way. Download it again, or choose another."),
+    "broken": _("This file is damaged and cannot be opened. Save it as a JPEG, or choose another."),
+    "cut": _("This file breaks off part-way. Download it again, or choose another."),
     "small": _(
         "This picture is %(width)s × %(height)s pixels; each side must have at least %(limit)s. "
         "Choose a larger one."

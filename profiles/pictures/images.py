@@ -12,7 +12,7 @@ from PIL.Image import Resampling, Transpose
 
 from .avatar import Avatar, Crop
 from .colours import convert_to_srgb
-from .decoding import Picture, decode
+from .decoding import Picture, breaks_off, decode
 from .encoding import encode
 from .heic import HeicImage
 from .limits import NAMES, Refused
@@ -44,7 +44,7 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = N
     For the cell alone: it loads the decoders. The site calls `cell.make_avatar`.
     """
     timings = Timings() if timings is None else timings
-    with _refusing_what_breaks():
+    with _refusing_what_breaks(file):
         with timings.measure("decode"):
             source = decode(file, crop)
             orientation, tags = read_exif(source.info.get("exif") or b"")
@@ -64,7 +64,7 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = N
 
 
 @contextmanager
-def _refusing_what_breaks() -> Iterator[None]:
+def _refusing_what_breaks(file: BinaryIO) -> Iterator[None]:
     """Refuse the picture whatever a decoder raises: that is nearly everything but `Refused`."""
     try:
         yield
@@ -75,7 +75,7 @@ def _refusing_what_breaks() -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise Refused("enormous") from error
     except Exception as error:
-        raise Refused("broken") from error
+        raise Refused("cut" if breaks_off(file) else "broken") from error
 
 
 def find_stored_corner(

@@ -16,6 +16,7 @@ FORMATS = {NAMES.get(name, name) for name in MAX_MEGAPIXELS}
 # Why a cell refuses a picture, and which figures the sentence for that needs (fields.REFUSALS).
 REFUSALS: dict[str, set[str]] = {
     "unreadable": set(),
+    "cut": set(),
     "broken": set(),
     "small": {"width", "height", "limit"},
     "large": {"format", "megapixels", "limit"},
