@@ -9,10 +9,14 @@ from django.conf import LazySettings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 from django.template import Context, Template
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from profiles.models import Profile, User
 from profiles.templatetags.avatars import get_initials, trace_name
+
+from .pictures import draw, draw_noise, encode
+from .test_uploads import upload_named
 
 SEEDS_LINE = '<img src="{{ user.profile.avatar.url }}">'
 
@@ -64,6 +68,28 @@ def test_a_picture_is_shown_in_its_size(ada: User) -> None:
     assert image["src"] == ada.profile.avatar.url_for("128.webp")
     assert (image["width"], image["height"], image["sizes"]) == ("96", "96", "96px")
     assert image["class"] == "avatar"
+
+
+@pytest.mark.parametrize(
+    ("side", "is_drawing", "size", "name"),
+    [
+        (48, True, 96, "avatar pixel-art"),
+        (64, True, 64, "avatar pixel-art"),
+        (64, True, 40, "avatar"),  # It would lose rows.
+        (65, True, 96, "avatar"),
+        (48, False, 96, "avatar"),
+    ],
+)
+def test_of_a_small_drawing_the_pixels_are_shown(
+    side: int, is_drawing: bool, size: int, name: str, as_ada: Client, ada: User
+) -> None:
+    im = draw(side, side) if is_drawing else draw_noise(side)
+    assert upload_named(as_ada, "sprite.png", encode(im, "PNG")).status_code == 201
+    ada = User.objects.get(pk=ada.pk)
+    assert read_attributes(show(ada, f"size={size}"))["class"] == name
+    # It stays one where it moves with who may see it.
+    ada.profile.avatar.replace(visibility="private")
+    assert read_attributes(show(User.objects.get(pk=ada.pk), f"size={size}"))["class"] == name
 
 
 def test_a_picture_is_loaded_when_it_comes_into_sight(ada: User) -> None:

@@ -120,6 +120,9 @@ def test_a_public_picture_comes_from_nginx_alone(site: Site) -> None:
         assert response.getheader(name) is None
     preview = site.ask(site.public.replace("256.webp", "256.jpg"))[0]
     assert (preview.status, preview.getheader("Content-Type")) == (200, "image/jpeg")
+    drawing = site.public.replace("-256.webp", "-pixels-256.webp")
+    (site.folder / drawing[1:]).write_bytes(body)
+    assert site.ask(drawing)[0].getheader("Cache-Control") == PUBLIC
 
 
 def test_a_protected_picture_comes_from_nginx_once_django_has_looked(site: Site) -> None:
