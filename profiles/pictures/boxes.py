@@ -81,6 +81,8 @@ def read_colours(data: bytes) -> dict[str, Any]:
         properties = find_properties(read_meta(data))
         if len(clli := properties.get(b"clli", b"")) == 4:
             info["peak"] = int.from_bytes(clli[:2])
+        if len(pixi := properties.get(b"pixi", b"")) > 5:
+            info["depth"] = pixi[5]
         if b"nclx" in properties:
             info["cicp"] = struct.unpack_from(">HH", properties[b"nclx"])
     return info

@@ -34,6 +34,9 @@ CURVES: dict[int, tuple[float, ...]] = {
     **TELEVISION,
 }
 
+# Pillow's decoder cuts the colours of an AVIF in 10 bits off to 8, where it should round.
+DEEP_AVIF_ERRORS = (-0.7, 0.3, -0.7)
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 # A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
 MAX_PROFILE_BYTES = 4 * 1000 * 1000
@@ -48,7 +51,9 @@ def convert_to_srgb(im: Image.Image, info: dict[Any, Any], kind: str) -> Image.I
     if curve in (PQ, HLG):
         # PNG and AVIF become what Chromium shows, in which their owner sees them. Only Safari shows
         # a HEIC.
-        im = convert_from_hdr(im, PRIMARIES[primaries], curve, info.get("peak", 0), kind == "HEIF")
+        numbers = PRIMARIES[primaries], curve, info.get("peak", 0), kind == "HEIF"
+        is_deep_avif = kind == "AVIF" and info.get("depth", 8) > 8
+        im = convert_from_hdr(im, *numbers, DEEP_AVIF_ERRORS if is_deep_avif else (0, 0, 0))
     elif profile := find_profile(info, kind):
         im = apply_profile(im, profile)
     if im.mode != "RGBA" or im.getchannel("A").getextrema() == (255, 255):

@@ -20,9 +20,16 @@ POINTS = 33  # of the table, on each axis
 
 
 def convert_from_hdr(
-    im: Image.Image, primaries: Sequence[float], curve: int, peak: float, keeps_white: bool
+    im: Image.Image,
+    primaries: Sequence[float],
+    curve: int,
+    peak: float,
+    keeps_white: bool,
+    errors: Sequence[float] = (0, 0, 0),
 ) -> Image.Image:
     """Return a picture in PQ or HLG brought down to sRGB. `peak` is in cd/m², 0 for unknown.
+
+    `errors` are those of the decoder, in levels of red, green and blue: PQ makes them large.
 
     What is above white has to go somewhere. As Chromium shows a picture, it gets darker, the more
     room there is (SMPTE ST 2094-50, "reference white"). Where white stays as it is, only what is
@@ -31,9 +38,11 @@ def convert_from_hdr(
     peak = max(peak or PEAK, WHITE) / WHITE
     # The table ends at the peak: its points are dense enough, and that one is met.
     top = write_pq(peak) if curve == PQ else 1.0
-    stretched = [min(round(value / top), 255) for value in range(256)]
+    stretched = [
+        max(0, min(round((value - error) / top), 255)) for error in errors for value in range(256)
+    ]
     im = im.convert("RGBA" if im.mode == "RGBA" else "RGB")
-    im = im.point(stretched * 3 + [*range(256)] * (im.mode == "RGBA"))
+    im = im.point(stretched + [*range(256)] * (im.mode == "RGBA"))
     axis = [read_light(top * n / (POINTS - 1), curve) for n in range(POINTS)]
     room = min(math.log2(peak) / math.log2(PEAK / WHITE), 1)
     knee = (0.8, 0.8) if keeps_white else (1.0, 1 - 0.5 * room)
