@@ -190,8 +190,8 @@ function render() {
 // Warns of a square of few pixels. But a small drawing shows its pixels sharply, here and on a page.
 function renderBlur() {
   const { size } = roundSquare();
-  const isDrawing =
-    photo.isExact && size <= MIN_ZOOMED && hasFewColours(read(cut(photo.image, roundSquare())));
+  const hasPixels = () => hasFewColours(read(cut(photo.image, roundSquare())), size ** 2 / 4);
+  const isDrawing = photo.isExact && size <= MIN_ZOOMED && hasPixels(); // encoding.py, is_drawing
   page.classList.toggle("drawing", isDrawing);
   const isBlurred = size < MIN_SHARP && !isDrawing;
   const text = isBlurred ? say("blurred", { side: tellNumber(size) }) : "";
@@ -344,7 +344,7 @@ new ResizeObserver(() => photo?.image && render()).observe(at("window"));
 const MAX_SENT = 768;
 const MAX_CANVAS = 4096; // on a side; iPhones have no larger ones
 const MAX_EXACT = 500_000; // bytes
-const MAX_COLOURS = 64; // of a drawing, as the server has it
+const MAX_COLOURS = 64; // of what is surely a drawing, whatever its format
 
 // Draws a square of a picture onto a canvas of `side` pixels, which cuts off the rest. Not by the
 // form of drawImage that takes a rectangle of the source: of a photo that EXIF turns, WebKitGTK
@@ -392,10 +392,10 @@ function read(canvas) {
   return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 }
 
-function hasFewColours(data) {
+function hasFewColours(data, most = MAX_COLOURS) {
   const colours = new Set();
   for (const colour of new Uint32Array(data.buffer)) {
-    if (colours.add(colour).size > MAX_COLOURS) return false;
+    if (colours.add(colour).size > most) return false;
   }
   return true;
 }
