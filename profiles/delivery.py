@@ -12,10 +12,13 @@ from django.views.decorators.http import require_safe
 
 from .models import Profile
 from .pictures.fields import get_storage
-from .pictures.names import ENDINGS, PROTECTED, get_headers, list_names
+from .pictures.names import ENDINGS, PIXEL_ART, PROTECTED, get_headers, list_names
 
 # Only names of the shape that the site writes.
-NAME = rf"(?:avatars|protected)/[0-9a-f]{{2}}/[0-9a-f]{{32}}-(?:{'|'.join(ENDINGS)})"
+NAME = (
+    r"(?:avatars|protected)/[0-9a-f]{2}/[0-9a-f]{32}"
+    rf"(?:{PIXEL_ART})?-(?:{'|'.join(ENDINGS)})"
+)
 # One range (RFC 9110, 14.1.2). Several are answered with the whole file, as any server may.
 RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.IGNORECASE)
 

@@ -9,6 +9,8 @@ from profiles.models import Profile, User
 from profiles.pictures.names import list_names
 
 from .conftest import sign_in
+from .pictures import draw, encode
+from .test_uploads import upload_named
 
 # Not in one transaction: whoever closes an answer with a file closes the connection.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,6 +29,15 @@ def test_every_file_of_a_public_picture_is_handed_out(ada: User, client: Client)
         kind = "image/jpeg" if name.endswith("jpg") else "image/webp"
         assert (response.status_code, response["Content-Type"]) == (200, kind)
         assert b"".join(response)[:4] in (b"RIFF", b"\xff\xd8\xff\xe0")
+
+
+@pytest.mark.parametrize("visibility", ["public", "members"])
+def test_a_small_drawing_is_served_by_its_own_name(visibility: str, as_ada: Client) -> None:
+    Profile.objects.get(user__username="ada").avatar.replace(visibility=visibility)
+    answer = upload_named(as_ada, "sprite.png", encode(draw(48, 48), "PNG"))
+    assert "-pixels-" in answer.json()["url"]
+    response = as_ada.get(answer.json()["url"])
+    assert b"".join(response)[:4] == b"RIFF"
 
 
 def test_a_public_picture_is_cached_for_a_year_and_can_do_nothing(

@@ -745,6 +745,7 @@ function finish({ url, receipt }, sent) {
     return show("done", at("describe"));
   }
   at("new-picture").src = url;
+  page.classList.toggle("drawing", url.includes("-pixels-")); // names.py, PIXEL_ART
   at("receipt-cut").hidden = !sent;
   at("receipt-whole").hidden = Boolean(sent);
   const { arrived, kept } = receipt;
