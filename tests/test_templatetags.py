@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from profiles.models import Profile, User
 from profiles.templatetags.avatars import get_initials, trace_name
 
-from .pictures import draw, draw_noise, encode
+from .pictures import draw, draw_jpeg, draw_noise, encode
 from .test_uploads import upload_named
 
 SEEDS_LINE = '<img src="{{ user.profile.avatar.url }}">'
@@ -90,6 +90,11 @@ def test_of_a_small_drawing_the_pixels_are_shown(
     # It stays one where it moves with who may see it.
     ada.profile.avatar.replace(visibility="private")
     assert read_attributes(show(User.objects.get(pk=ada.pk), f"size={size}"))["class"] == name
+
+
+def test_a_small_photo_is_no_drawing(as_ada: Client, ada: User) -> None:
+    upload_named(as_ada, "sky.jpg", draw_jpeg(48, 48))
+    assert read_attributes(show(User.objects.get(pk=ada.pk)))["class"] == "avatar"
 
 
 def test_a_picture_is_loaded_when_it_comes_into_sight(ada: User) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .limits import MIN_SIDE
+from .names import MAX_PIXEL_ART_SIDE, NAME_ENDING
 
 # What a source may say beside the picture: the kinds of it.
 TRACES = ("place", "camera", "date", "author", "edits", "comment")
@@ -37,3 +38,13 @@ class Avatar:
     height: int
     side: int
     removed: tuple[str, ...]  # of TRACES
+
+    @property
+    def is_pixel_art(self) -> bool:
+        """Whether pages should show its pixels: small, and from a format that drawings come in.
+
+        A drawing is stored without loss (RFC 9649, 3.4); so is a photo of few colours.
+        """
+        is_lossless = self.files[NAME_ENDING][12:16] == b"VP8L"
+        is_small = self.side <= MAX_PIXEL_ART_SIDE
+        return is_lossless and is_small and self.format in ("PNG", "GIF", "WebP")

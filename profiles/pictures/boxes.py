@@ -1,23 +1,27 @@
-"""Read the boxes of a HEIC or an AVIF (ISO/IEC 14496-12, 23008-12): what is in it, said of what."""
+"""Read the boxes of a HEIC or an AVIF (ISO/IEC 14496-12 and 23008-12)."""
 
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from fractions import Fraction
 from typing import Any
 
 REPEATED = {b"mdat", b"free", b"skip", b"uuid"}  # Boxes of which there may be several.
 
 # What reading boxes raises that are not as they should be.
-BROKEN = (LookupError, ValueError, ArithmeticError, struct.error)
+BROKEN = (LookupError, ValueError, ArithmeticError, StopIteration, struct.error)
 
 
-def read_meta(data: bytes) -> dict[bytes, memoryview]:
-    """Return the boxes that describe the pictures of a file; raise `KeyError` without any."""
-    return collect(walk_boxes(collect(walk_boxes(memoryview(data)))[b"meta"][4:]))
+def read_meta(data: bytes) -> memoryview:
+    """Return the boxes that describe the pictures of a file; raise `StopIteration` without any."""
+    return next(box for kind, box in walk_boxes(memoryview(data)) if kind == b"meta")[4:]
 
 
 def collect(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """Return a dictionary; raise `ValueError` for what must not be there twice."""
+    """Return a dictionary; raise `ValueError` for what must not be there twice.
+
+    For what decides whether a file is opened: the decoder might take the other one.
+    """
     found: dict[Any, Any] = {}
     for name, value in pairs:
         if name in found and name not in REPEATED:
@@ -43,9 +47,9 @@ def walk_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def find_end(data: bytes) -> int:
-    """Return where the last box of a file should end."""
+    """Return where the last box of a file should end; what phones write behind it is no box."""
     at = 0
-    while at + 16 <= len(data):
+    while at + 16 <= len(data) and data[at + 4 : at + 8].isalnum():
         size = int.from_bytes(data[at : at + 4])
         size = int.from_bytes(data[at + 8 : at + 16]) if size == 1 else size or len(data) - at
         at += max(size, 8)
@@ -71,10 +75,11 @@ def list_links(iref: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...]]]
         yield kind, start, struct.unpack_from(f">{count}{number}", link, size + 2)
 
 
-def read_colours(data: bytes) -> dict[str, Any]:
-    """Return the numbers of a picture's colours (ITU-T H.273) and its peak in cd/m², if it has any.
+def read_info(data: bytes) -> dict[str, Any]:
+    """Return what is said of the picture that is shown, as far as no decoder here tells it.
 
-    Neither Pillow nor pillow_heif tells them all.
+    `cicp`: the numbers of its colours (ITU-T H.273); `peak`: in cd/m²; `depth`: of its first
+    channel, in bits; `crop`: left, top, width and height of what is shown.
     """
     info: dict[str, Any] = {}
     with suppress(*BROKEN):
@@ -83,62 +88,55 @@ def read_colours(data: bytes) -> dict[str, Any]:
             info["peak"] = int.from_bytes(clli[:2])
         if len(pixi := properties.get(b"pixi", b"")) > 5:
             info["depth"] = pixi[5]
-        if b"nclx" in properties:
-            info["cicp"] = struct.unpack_from(">HH", properties[b"nclx"])
+        if len(nclx := properties.get(b"nclx", b"")) >= 4:
+            info["cicp"] = struct.unpack_from(">HH", nclx)
+        width, height = struct.unpack_from(">LL", properties[b"ispe"], 4)
+        info["crop"] = find_crop(properties[b"clap"], width, height)
     return info
 
 
-def read_crop(data: bytes) -> dict[str, Any]:
-    """Return left, top, width and height of what is shown of an AVIF that is cropped."""
-    with suppress(*BROKEN):
-        properties = find_properties(read_meta(data))
-        width, height = struct.unpack_from(">LL", properties[b"ispe"], 4)
-        return {"crop": find_crop(properties[b"clap"], width, height)}
-    return {}
-
-
-def find_properties(meta: dict[bytes, memoryview]) -> dict[bytes, bytes]:
+def find_properties(meta: memoryview) -> dict[bytes, bytes]:
     """Return what is said of the picture that is shown, by kind; of `colr`, by `nclx` and so on."""
-    shown = int.from_bytes(meta[b"pitm"][4:])
-    properties = dict(walk_boxes(meta[b"iprp"]))
-    boxes = list(walk_boxes(properties[b"ipco"]))
-    found = {}
-    for index in dict(list_associations(properties[b"ipma"]))[shown]:
-        kind, content = boxes[index - 1]
-        if kind == b"colr":
-            kind, content = bytes(content[:4]), content[4:]
-        found[kind] = bytes(content)
+    boxes = dict(walk_boxes(meta))
+    shown = int.from_bytes(boxes[b"pitm"][4:])
+    described = list(walk_boxes(boxes[b"iprp"]))
+    properties = list(walk_boxes(next(box for kind, box in described if kind == b"ipco")))
+    found: dict[bytes, bytes] = {}
+    for indexes in (list_indexes(box, shown) for kind, box in described if kind == b"ipma"):
+        for index in filter(None, indexes):
+            kind, content = properties[index - 1]
+            if kind == b"colr":
+                kind, content = bytes(content[:4]), content[4:]
+            found.setdefault(kind, bytes(content))
     return found
 
 
-def list_associations(ipma: memoryview) -> Iterator[tuple[int, list[int]]]:
-    """Yield which properties each item has, counted from 1 (ISO/IEC 23008-12, 9.3.2)."""
+def list_indexes(ipma: memoryview, shown: int) -> Iterator[int]:
+    """Yield which properties an item has, counted from 1 (ISO/IEC 23008-12, 9.3.2)."""
     (count,) = struct.unpack_from(">L", ipma, 4)
-    number, size = (">HB", 2) if ipma[0] == 0 else (">LB", 4)
+    head = struct.Struct(">HB" if ipma[0] == 0 else ">LB")
     width = 2 if ipma[3] & 1 else 1
     at = 8
     for _ in range(count):
-        item, many = struct.unpack_from(number, ipma, at)
-        at += size + 1
-        indexes = [ipma[n : n + width] for n in range(at, at + many * width, width)]
-        # The highest bit says whether a reader must know the property.
-        yield item, [int.from_bytes(index) & (1 << 8 * width - 1) - 1 for index in indexes]
+        item, many = head.unpack_from(ipma, at)
+        at += head.size
+        if item == shown:
+            for n in range(at, at + many * width, width):
+                # The highest bit says whether a reader must know the property.
+                yield int.from_bytes(ipma[n : n + width]) & ((1 << 8 * width - 1) - 1)
         at += many * width
 
 
 def find_crop(clap: bytes, width: int, height: int) -> tuple[int, int, int, int]:
     """Return left, top, width and height of what is shown of a picture (ISO/IEC 14496-12, 12.1.4).
 
-    Raises an error where the numbers are no pixels, or outside: such a box is ignored by browsers.
+    Raises `ValueError` where they are not pixels, or outside: browsers ignore such a box.
     """
     values = struct.unpack(">8l", clap)
-    shown = [values[n] / values[n + 1] for n in (0, 2)]
-    middle = [values[n] / values[n + 1] for n in (4, 6)]
-    sides = (width, height)
-    starts = [(side - part) / 2 + off for side, part, off in zip(sides, shown, middle, strict=True)]
-    left, top, across, down = (int(value) for value in (*starts, *shown))
-    if [left, top, across, down] != [*starts, *shown] or min(left, top, across - 1, down - 1) < 0:
-        raise ValueError("The crop is not on pixels.")
-    if left + across > width or top + down > height:
-        raise ValueError("The crop is outside of the picture.")
-    return left, top, across, down
+    across, down, right, lower = (Fraction(*values[n : n + 2]) for n in (0, 2, 4, 6))
+    left, top = (width - across) / 2 + right, (height - down) / 2 + lower
+    numbers = (left, top, across, down)
+    is_inside = min(left, top) >= 0 and left + across <= width and top + down <= height
+    if not is_inside or min(across, down) < 1 or any(n.denominator > 1 for n in numbers):
+        raise ValueError(numbers)
+    return int(left), int(top), int(across), int(down)

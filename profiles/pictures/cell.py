@@ -234,7 +234,11 @@ def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
     try:
         avatar, spent = read_answer(answer.data)
     except Refused as refused:
-        if refused.code == "broken" and kind in UNSAFE and answer.kilobytes > OUT_OF_MEMORY:
+        if (
+            refused.code in ("broken", "cut")
+            and kind in UNSAFE
+            and answer.kilobytes > OUT_OF_MEMORY
+        ):
             refused = Refused("heavy")
         logger.info("A cell refused a %s: %s.", kind or "file", refused.code, extra=facts)
         raise refused from None

@@ -11,16 +11,19 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
-from .hdr import HLG, PQ, convert_from_hdr
+from .hdr import AS_CHROMIUM, HLG, KEEPING_WHITE, PQ, convert_from_hdr
 from .icc import BT709, D65, build_profile
 
 # ITU-T H.273, table 2.
 PRIMARIES = {
     1: BT709,
+    4: (0.310, 0.316, 0.67, 0.33, 0.21, 0.71, 0.14, 0.08),
     5: (*D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
     6: (*D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
     9: (*D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
     12: (*D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+    22: (*D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
 }
 # ITU-T H.273, table 3, as the parameters of an ICC curve (ICC.1:2022, 10.18).
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
@@ -49,9 +52,9 @@ def convert_to_srgb(im: Image.Image, info: dict[Any, Any], kind: str) -> Image.I
     """Return the picture in RGB, or RGBA where something shines through, without any metadata."""
     primaries, curve = find_numbers(info, kind)
     if curve in (PQ, HLG):
-        # PNG and AVIF become what Chromium shows, in which their owner sees them. Only Safari shows
-        # a HEIC.
-        numbers = PRIMARIES[primaries], curve, info.get("peak", 0), kind == "HEIF"
+        # PNG and AVIF become what their owner sees in Chromium. Only Safari shows a HEIC.
+        look = KEEPING_WHITE if kind == "HEIF" else AS_CHROMIUM
+        numbers = PRIMARIES[primaries], curve, info.get("peak", 0), look
         is_deep_avif = kind == "AVIF" and info.get("depth", 8) > 8
         im = convert_from_hdr(im, *numbers, DEEP_AVIF_ERRORS if is_deep_avif else (0, 0, 0))
     elif profile := find_profile(info, kind):
@@ -69,11 +72,12 @@ def find_numbers(info: dict[Any, Any], kind: str) -> tuple[int, int]:
     as in browsers: encoders write numbers beside it that say nothing of the picture.
     """
     primaries, curve = info.get("cicp", (2, 2))
+    if kind != "PNG" and curve in {2, *TELEVISION}:
+        curve = 13  # As browsers show them.
     is_known = primaries in PRIMARIES and curve in {*CURVES, PQ, HLG}
     if not is_known or (kind != "PNG" and info.get("icc_profile")):
         return 2, 2
-    # In HEIC and AVIF, browsers show television's curves as sRGB.
-    return primaries, 13 if kind != "PNG" and curve in TELEVISION else curve
+    return primaries, curve
 
 
 def find_profile(info: dict[Any, Any], kind: str) -> bytes:
@@ -95,13 +99,15 @@ def find_profile(info: dict[Any, Any], kind: str) -> bytes:
 def apply_profile(im: Image.Image, profile: bytes) -> Image.Image:
     """Return a picture converted from a profile to sRGB; as it is where that does not fit it."""
     is_grey = profile[16:20] == b"GRAY"
-    colour = im.getchannel(0) if is_grey and im.mode == "RGBA" else im
-    if im.mode == "L" and not is_grey:
+    colour = im
+    if is_grey and im.mode == "RGBA" and len({band.tobytes() for band in im.split()[:3]}) == 1:
+        colour = im.getchannel("R")
+    elif im.mode == "L" and not is_grey:
         colour = im.convert("RGB")
     if not (transform := build_transform(profile, colour.mode)):
         return im
     converted = transform.apply(colour)
-    if im.mode == "RGBA" and is_grey:
+    if im.mode == "RGBA" and colour.mode == "L":
         converted.putalpha(im.getchannel("A"))
     return converted
 

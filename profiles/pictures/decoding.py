@@ -57,15 +57,12 @@ def decode(file: BinaryIO, crop: Crop) -> Source:
     try:
         scale = load(im, crop)
     except OSError:
-        if not is_jpeg(im) and im.format != "GIF":
-            raise
         scale = 0
-    if is_jpeg(im) and (not scale or is_doubtful(file, im)):
-        del im  # Two of them might not fit into a cell.
-        im, scale = load_cut_jpeg(file, crop)
-    elif not scale:
-        im = Image.open(BytesIO(read_at(file, 0, -1) + GIF_END), formats=["GIF"])
-        scale = load(im, crop)
+    if not scale or (is_jpeg(im) and is_doubtful(file, im)):
+        # Not in the `except` block, whose traceback holds the picture: two may not fit into a cell.
+        kind = im.format
+        del im
+        im, scale = load_again(file, kind, crop)
     if scale == 1:
         size = im.size  # A HEIC may turn out to have another size than its header says.
     return crop_to_shown(Source(im, info, size, scale))
@@ -85,8 +82,7 @@ def look(file: BinaryIO) -> tuple[Picture, dict[Any, Any]]:
     if kind == "PNG":
         file, info = read_png(file.read())
     elif kind == "AVIF":
-        data = file.read()
-        info = boxes.read_colours(data) | boxes.read_crop(data)
+        info = boxes.read_info(file.read())
     file.seek(0)
     im = Image.open(file, formats=[kind])
     refuse_size(im.format or kind, *im.size, samples=count_samples(im))
@@ -124,32 +120,35 @@ def is_jpeg(im: Picture) -> TypeGuard[Image.Image]:
 def is_doubtful(file: BinaryIO, im: Image.Image) -> bool:
     """Return whether rows of a JPEG may be missing though its decoder did not say so."""
     size = file.seek(0, SEEK_END)
-    samples = [size * n // SAMPLES for n in range(SAMPLES)]
-    if any(read_at(file, at, len(jpeg.HOLE)) == jpeg.HOLE for at in samples):
-        return True
-    if read_at(file, size - 2, 2) != jpeg.EOI and not jpeg.has_end(read_at(file, 0, -1)):
-        return True
+    samples = [read_at(file, size * n // SAMPLES, len(jpeg.HOLE)) for n in range(SAMPLES)]
+    if jpeg.HOLE in samples or read_at(file, size - 2, 2) != jpeg.EOI:
+        data = read_at(file, 0)
+        end = jpeg.find_end(data)
+        if not end or data.find(jpeg.HOLE, 0, end) >= 0:
+            return True
     # Few have one colour all over their lower half, and those that do are small.
     lower = im.resize((64, 64), Resampling.NEAREST, (0, im.height // 2, *im.size))
     return lower.getcolors(1) is not None
 
 
-def read_at(file: BinaryIO, at: int, size: int) -> bytes:
+def read_at(file: BinaryIO, at: int, size: int = -1) -> bytes:
     file.seek(at)
     return file.read(size)
 
 
-def load_cut_jpeg(file: BinaryIO, crop: Crop) -> tuple[Picture, int]:
-    """Decode a JPEG that breaks off; refuse it where more than a few rows are missing.
-
-    What comes after the cut shows where they are: there, two ends make two pictures.
-    """
-    data = read_at(file, 0, -1)
+def load_again(file: BinaryIO, kind: str | None, crop: Crop) -> tuple[Image.Image, int]:
+    """Decode a JPEG or GIF of which the end may be missing; refuse one of which more is."""
+    data = read_at(file, 0)
+    if kind == "GIF":
+        im = Image.open(BytesIO(data + GIF_END), formats=["GIF"])
+        return im, load(im, crop)
+    if kind not in ("JPEG", "MPO"):
+        raise OSError("It cannot be decoded.")
     data = data[: jpeg.find_scan_end(data)]
     if not jpeg.has_all_scans(data):
         raise Refused("cut")
     sums = set()
-    for end in reversed(jpeg.ENDS):
+    for end in jpeg.ENDS:  # Rows that are missing look different with another end.
         im = Image.open(BytesIO(data + end), formats=["JPEG"])
         scale = load(im, crop)
         sums.add(jpeg.hash_rows(im, MIN_PART))
@@ -160,7 +159,7 @@ def load_cut_jpeg(file: BinaryIO, crop: Crop) -> tuple[Picture, int]:
 
 def breaks_off(file: BinaryIO) -> bool:
     """Return whether a file is shorter than it says, or lacks its end."""
-    data = read_at(file, 0, -1)
+    data = read_at(file, 0)
     kind = find_format(data[:SIGNATURE_BYTES])
     if kind == "PNG":
         return b"IEND" not in data
@@ -168,7 +167,7 @@ def breaks_off(file: BinaryIO) -> bool:
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
     if kind in ("AVIF", "HEIF"):
         return boxes.find_end(data) > len(data)
-    return not (jpeg.has_end(data) if kind == "JPEG" else data.rstrip(b"\0").endswith(b";"))
+    return not (jpeg.find_end(data) if kind == "JPEG" else data.rstrip(b"\0").endswith(b";"))
 
 
 def crop_to_shown(source: Source) -> Source:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from . import cell
 from .avatar import Avatar, Crop
 from .limits import Refused, refuse_bytes
-from .names import ENDINGS, NAME_ENDING, PIXEL_ART, PROTECTED, list_names, make_name
+from .names import ENDINGS, NAME_ENDING, PROTECTED, is_marked, list_names, make_name
 from .timings import Timings
 
 PLACEHOLDER = "profiles/placeholder.svg"
@@ -122,9 +122,9 @@ def restore_files(name: str) -> dict[str, bytes]:
         return {}  # Nothing is left that could be shown.
 
 
-def write_files(files: dict[str, bytes], prefix: str) -> str:
+def write_files(files: dict[str, bytes], prefix: str, is_pixel_art: bool) -> str:
     """Write an avatar's files under a fresh name that cannot be guessed; return the name."""
-    name = make_name(prefix, secrets.token_hex(16), files)
+    name = make_name(prefix, secrets.token_hex(16), is_pixel_art)
     stem = name.removesuffix(NAME_ENDING)
     storage = get_storage(prefix)
     try:
@@ -173,7 +173,7 @@ class AvatarFieldFile(ImageFieldFile):
     @property
     def is_pixel_art(self) -> bool:
         """Whether it is a drawing so small that its pixels should be seen, by its name."""
-        return PIXEL_ART in str(self.name)
+        return is_marked(str(self.name))
 
     @property
     def is_pending(self) -> bool:
@@ -232,8 +232,9 @@ class AvatarFieldFile(ImageFieldFile):
         prefix = self.field.get_prefix(row, changes)
         name, written = seen, ""
         if avatar is not KEEP or not seen.startswith(prefix):
+            is_pixel_art = avatar.is_pixel_art if isinstance(avatar, Avatar) else is_marked(seen)
             files = restore_files(seen) if avatar is KEEP else avatar.files if avatar else {}
-            name = written = write_files(files, prefix) if files else ""
+            name = written = write_files(files, prefix, is_pixel_art) if files else ""
         try:
             with transaction.atomic(using=rows.db):
                 row = rows.select_for_update().get(pk=row.pk)

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from PIL import Image
 from PIL.ImageFilter import Color3DLUT
@@ -19,39 +20,58 @@ PQ_1, PQ_2, PQ_3 = 0.8359375, 18.8515625, 18.6875
 POINTS = 33  # of the table, on each axis
 
 
+class Look(NamedTuple):
+    """How what is brighter than white is brought below it."""
+
+    keeps_white: bool
+
+    def find_knee(self, peak: float) -> tuple[float, float]:
+        """Return up to which light the picture keeps its contrast, and what that becomes."""
+        room = min(math.log2(peak) / math.log2(PEAK / WHITE), 1)
+        return (0.8, 0.8) if self.keeps_white else (1.0, 1 - 0.5 * room)
+
+
+# The more room there is above white, the darker white gets (SMPTE ST 2094-50, "reference white").
+AS_CHROMIUM = Look(keeps_white=False)
+# White stays as it is, and what is above 80 % of it is bent.
+KEEPING_WHITE = Look(keeps_white=True)
+
+
 def convert_from_hdr(
     im: Image.Image,
     primaries: Sequence[float],
     curve: int,
     peak: float,
-    keeps_white: bool,
+    look: Look,
     errors: Sequence[float] = (0, 0, 0),
 ) -> Image.Image:
     """Return a picture in PQ or HLG brought down to sRGB. `peak` is in cd/m², 0 for unknown.
 
     `errors` are those of the decoder, in levels of red, green and blue: PQ makes them large.
-
-    What is above white has to go somewhere. As Chromium shows a picture, it gets darker, the more
-    room there is (SMPTE ST 2094-50, "reference white"). Where white stays as it is, only what is
-    above 80 % of it is bent.
     """
     peak = max(peak or PEAK, WHITE) / WHITE
     # The table ends at the peak: its points are dense enough, and that one is met.
     top = write_pq(peak) if curve == PQ else 1.0
-    stretched = [
+    levels = [
         max(0, min(round((value - error) / top), 255)) for error in errors for value in range(256)
     ]
     im = im.convert("RGBA" if im.mode == "RGBA" else "RGB")
-    im = im.point(stretched + [*range(256)] * (im.mode == "RGBA"))
+    im = im.point(levels + [*range(256)] * (im.mode == "RGBA"))
     axis = [read_light(top * n / (POINTS - 1), curve) for n in range(POINTS)]
-    room = min(math.log2(peak) / math.log2(PEAK / WHITE), 1)
-    knee = (0.8, 0.8) if keeps_white else (1.0, 1 - 0.5 * room)
+    return im.filter(Color3DLUT(POINTS, build_table(axis, primaries, curve, peak, look)))
+
+
+def build_table(
+    axis: Sequence[float], primaries: Sequence[float], curve: int, peak: float, look: Look
+) -> list[float]:
+    """Return the sRGB of each combination of lights, red running fastest."""
+    knee = look.find_knee(peak)
     matrix = multiply(invert(get_matrix(BT709)), get_matrix(primaries))
     weights = get_matrix(primaries)[1]
     table: list[float] = []
     for blue, green, red in itertools.product(axis, repeat=3):
         gain = 1.0
-        if curve == HLG and keeps_white:
+        if curve == HLG and look.keeps_white:
             gain = HLG_GAIN
         elif curve == HLG:  # as a screen of 1,000 cd/m² shows it (BT.2100, table 5)
             luminance = weights[0] * red + weights[1] * green + weights[2] * blue
@@ -60,7 +80,7 @@ def convert_from_hdr(
             gain *= bend(brightest, peak, knee) / brightest
         for row in matrix:
             table.append(encode_srgb(gain * (row[0] * red + row[1] * green + row[2] * blue)))
-    return im.filter(Color3DLUT(POINTS, table))
+    return table
 
 
 def write_pq(light: float) -> float:

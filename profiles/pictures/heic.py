@@ -6,7 +6,7 @@ from typing import Any
 import pillow_heif
 from PIL import Image
 
-from .boxes import collect, list_items, list_links, read_colours, read_meta
+from .boxes import collect, list_items, list_links, read_info, read_meta, walk_boxes
 from .limits import Refused, refuse_size
 
 MAX_ITEMS = 1000  # A photo of 48 megapixels has 200, and as many for each further layer.
@@ -30,7 +30,7 @@ class HeicImage:
         if not is_photo(data):
             raise Refused("unusual")
         self.heif = pillow_heif.open_heif(data, convert_hdr_to_8bit=True, remove_stride=False)
-        self.info: dict[Any, Any] = self.heif.info | read_colours(data)
+        self.info: dict[Any, Any] = self.heif.info | read_info(data)
         pillow_heif.set_orientation(self.info)  # The decoder turns it: EXIF's no longer counts.
         refuse_size(self.format, *self.size)
 
@@ -69,7 +69,8 @@ def is_photo(data: bytes) -> bool:
     What is there twice is refused as well: the decoder might take the other one.
     """
     try:
-        meta = read_meta(data)
+        collect(walk_boxes(memoryview(data)))
+        meta = collect(walk_boxes(read_meta(data)))
         kinds = collect(list_items(meta[b"iinf"]))
         shown = int.from_bytes(meta[b"pitm"][4:])
         links = list(list_links(meta[b"iref"])) if b"iref" in meta else []

@@ -21,9 +21,10 @@ from .names import SIZES
 from .timings import Timings
 
 ANIMATED = {"GIF", "PNG", "WEBP", "AVIF"}
-MAX_FRAMES = 20
-# How much lighter or darker than the rest something must be to be seen; of 255.
-MIN_CONTRAST = 32
+# How many frames are looked at, and how many pixels at most: each is decoded whole.
+MAX_FRAMES, MAX_FRAME_PIXELS = 20, 50_000_000
+# How much lighter or darker than the rest something must be to be seen, and how opaque; of 255.
+MIN_CONTRAST, MIN_ALPHA = 32, 8
 GREY_OF_16_BITS = [(value + 128) // 257 for value in range(65536)]
 
 # EXIF 2.32, table 1 (orientation), as the turn that puts the stored picture upright.
@@ -68,14 +69,16 @@ def _refusing_what_breaks(file: BinaryIO) -> Iterator[None]:
     """Refuse the picture whatever a decoder raises: that is nearly everything but `Refused`."""
     try:
         yield
+        return
     except Refused:
         raise
     except MemoryError as error:
         raise Refused("heavy") from error
     except Image.DecompressionBombError as error:
         raise Refused("enormous") from error
-    except Exception as error:
-        raise Refused("cut" if breaks_off(file) else "broken") from error
+    except Exception:  # noqa: S110
+        pass  # Its traceback holds the picture, beside which the file may not fit once more.
+    raise Refused("cut" if breaks_off(file) else "broken")
 
 
 def find_stored_corner(
@@ -98,8 +101,7 @@ def find_frame(im: Picture, box: tuple[float, float, float, float], side: int) -
     best, most = None, -1
     for _ in walk_frames(im):
         picture = shrink(im, box, side)
-        is_clear = picture.mode == "RGBA" and picture.getchannel("A").getextrema()[1] == 0
-        contrast = -1 if is_clear else measure_contrast(picture)
+        contrast = measure_contrast(picture)
         if contrast > most:
             best, most = picture, contrast
         if most >= MIN_CONTRAST:
@@ -113,18 +115,23 @@ def walk_frames(im: Picture) -> Iterator[None]:
     """Go from frame to frame of an animation, as far as frames are looked at."""
     yield
     if isinstance(im, Image.Image) and im.format in ANIMATED:
-        for number in range(1, MAX_FRAMES):
+        for number in range(1, min(MAX_FRAMES, MAX_FRAME_PIXELS // (im.width * im.height))):
             try:
                 im.seek(number)
                 im.load()
-            except (EOFError, OSError, ValueError, SyntaxError):
-                return  # What comes after is missing or broken: what was there counts.
+            except Exception:
+                return  # The next one is missing or broken, and the ones before count.
             yield
 
 
 def measure_contrast(im: Image.Image) -> int:
-    """Return how far the lightest and the darkest point are apart, what is clear being black."""
+    """Return how far the lightest and the darkest point are apart, what is clear being black.
+
+    -1 where all is clear.
+    """
     extrema: Any = im.convert("RGBa" if im.mode == "RGBA" else "RGB").getextrema()
+    if im.mode == "RGBA" and extrema[3][1] < MIN_ALPHA:
+        return -1
     return max(high - low for low, high in extrema)
 
 

@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from PIL import Image
 
 START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
-HUFFMAN_TABLES, START_OF_SCAN, END_OF_IMAGE = 0xC4, 0xDA, 0xD9
+HUFFMAN_TABLES, START_OF_IMAGE, END_OF_IMAGE, START_OF_SCAN = 0xC4, 0xD8, 0xD9, 0xDA
+WITHOUT_CONTENT = {START_OF_IMAGE, END_OF_IMAGE, 0x01}
 EOI, SOS = b"\xff\xd9", b"\xff\xda"
 # Between markers, a byte of ones is followed by a zero or a restart.
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # A scan has no such run, but where one colour fills thousands of blocks.
 HOLE = bytes(1024)
-# What a cut scan goes on with: nothing, or noise. Restarts are among it, as the decoder waits for
-# one of them before it takes any.
+# What is put behind a scan: noise, or nothing. Where the scan is whole, the decoder reads neither.
+# Restarts are among the noise, as the decoder may wait for one of them before it takes any.
 NOISE = b"".join(bytes(range(1, 255)) + bytes((0xFF, 0xD0 + n)) for n in range(8))
-ENDS = (EOI, NOISE + EOI)
+ENDS = (NOISE + EOI, EOI)
 
 
-def has_end(data: bytes) -> bool:
-    """Return whether a scan is followed by the marker that ends the picture."""
-    return data.rfind(EOI) > data.rfind(SOS)
+def find_end(data: bytes) -> int:
+    """Return where the marker is that ends the picture; 0 without one. There may be more behind."""
+    return next((at for marker, at, _ in walk_segments(data) if marker == END_OF_IMAGE), 0)
 
 
 def find_scan_end(data: bytes) -> int:
@@ -29,28 +30,27 @@ def find_scan_end(data: bytes) -> int:
 
     Whoever fetches a file may fill what did not come with zeros.
     """
-    end = data.rfind(EOI) if has_end(data) else len(data.rstrip(b"\0\xff"))
-    hole = data.find(HOLE, data.rfind(SOS), end)
+    end = find_end(data) or len(data.rstrip(b"\0\xff"))
+    hole = data.find(HOLE, data.rfind(SOS, 0, end), end)
     return end if hole < 0 or can_be_zeros(data) else hole
 
 
-def walk_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the content of each segment up to the end of the picture (B.1.1)."""
+def walk_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield marker, place and content of each segment up to the end of the picture (B.1.1)."""
     at = 0
     while found := MARKER.search(data, at):
         marker, at = data[found.start() + 1], found.end()
+        size = int.from_bytes(data[at : at + 2]) if marker not in WITHOUT_CONTENT else 0
+        yield marker, found.start(), data[at + 2 : at + size]
         if marker == END_OF_IMAGE:
             return
-        if marker != 0xD8:
-            size = int.from_bytes(data[at : at + 2])
-            yield marker, data[at + 2 : at + size]
-            at += max(size, 2)
+        at += size
 
 
 def has_all_scans(data: bytes) -> bool:
     """Return whether there is a scan for the last bit of each component and frequency (G.1.1)."""
     missing: dict[int, set[int]] = {}
-    for marker, segment in walk_segments(data):
+    for marker, _, segment in walk_segments(data):
         if marker in START_OF_FRAME:
             missing = {segment[6 + 3 * n]: set(range(64)) for n in range(segment[5])}
             is_progressive = marker in (0xC2, 0xCA)
@@ -66,7 +66,7 @@ def has_all_scans(data: bytes) -> bool:
 
 def can_be_zeros(data: bytes) -> bool:
     """Return whether the Huffman tables let a block of one colour be zeros alone (C.2, F.1.2)."""
-    for marker, segment in walk_segments(data):
+    for marker, _, segment in walk_segments(data):
         while marker == HUFFMAN_TABLES and len(segment) > 17:
             count = sum(segment[1:17])
             if segment[17] & 15:  # The first code is of zeros: it should say that nothing follows.

@@ -15,16 +15,14 @@ PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
 PRIVATE = "private, max-age=3600"
 
 
-def make_name(prefix: str, token: str, files: dict[str, bytes]) -> str:
-    """Return the name of an avatar's largest file, by a token and what the files are."""
-    mark = PIXEL_ART if is_pixel_art(files[NAME_ENDING]) else ""
-    return f"{prefix}{token[:2]}/{token}{mark}-{NAME_ENDING}"
+def make_name(prefix: str, token: str, is_pixel_art: bool) -> str:
+    """Return the name of an avatar's largest file."""
+    return f"{prefix}{token[:2]}/{token}{PIXEL_ART * is_pixel_art}-{NAME_ENDING}"
 
 
-def is_pixel_art(webp: bytes) -> bool:
-    """Return whether a WebP is small, and stored without loss, as drawings are (RFC 9649, 3.4)."""
-    side = (int.from_bytes(webp[21:23], "little") & 0x3FFF) + 1
-    return webp[12:16] == b"VP8L" and side <= MAX_PIXEL_ART_SIDE
+def is_marked(name: str) -> bool:
+    """Return whether a name says that pages should show the pixels."""
+    return name.endswith(f"{PIXEL_ART}-{NAME_ENDING}")
 
 
 def list_names(name: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from .colours import MAX_PROFILE_BYTES
 from .limits import Refused
 
-SIGNATURE_BYTES = 8
+HEAD_BYTES = 8
 MAX_TEXT_BYTES = 1_000_000  # of XMP: as much as is looked through
 SHOWING = {
     *(b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"),
@@ -25,34 +25,44 @@ XMP = b"XML:com.adobe.xmp"
 def read_png(data: bytes) -> tuple[BytesIO, dict[str, Any]]:
     """Return a PNG without what is not shown, and what that says, as Pillow would name it."""
     view = memoryview(data)
-    kept = [view[:SIGNATURE_BYTES]]
+    kept = [view[:HEAD_BYTES]]
     info: dict[str, Any] = {}
+    has_data = False
     for kind, start, end in walk_chunks(view):
         content = view[start + 8 : end - 4]
+        has_data = has_data or kind == b"IDAT"
         if kind in SHOWING:
             kept.append(view[start:end])
         elif kind == b"CgBI":
             raise Refused("apple")
-        elif kind == b"iCCP" and "icc_profile" not in info:
-            info["icc_profile"] = inflate(bytes(content).partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
-        elif kind == b"cICP" and len(content) == 4:
-            info["cicp"] = content[0], content[1]
-        elif kind == b"cLLI" and len(content) == 8:
-            info["peak"] = int.from_bytes(content[:4]) / 10_000
-        elif kind in TEXTS and content[: len(XMP)] == XMP:
+        elif kind == b"iTXt" and content[: len(XMP)] == XMP:
             info["xmp"] = read_text(bytes(content))
         elif kind in TEXTS:
-            info["comment"] = b""  # That there is one is all that is told.
+            info["comment"] = b""  # The receipt only says that there was one.
+        elif not has_data:
+            info |= read_colours(kind, bytes(content))
     return BytesIO(b"".join(kept)), info
 
 
 def walk_chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
     """Yield the kind of each chunk, and where it starts and ends; the last one may be cut short."""
-    at = SIGNATURE_BYTES
-    while at + 8 <= len(data):
+    at, kind = HEAD_BYTES, b""
+    while at + 8 <= len(data) and kind != b"IEND":
         length, kind = struct.unpack_from(">L4s", data, at)
         yield kind, at, at + length + 12
         at += length + 12
+
+
+def read_colours(kind: bytes, content: bytes) -> dict[str, Any]:
+    """Return what a chunk says of the colours (PNG 3, 11.3.2), where Pillow does not read it."""
+    if kind == b"iCCP":
+        compressed = content.partition(b"\0")[2][1:]
+        return {"icc_profile": inflate(compressed, MAX_PROFILE_BYTES)}
+    if kind == b"cICP" and len(content) == 4:
+        return {"cicp": (content[0], content[1])}
+    if kind == b"cLLI" and len(content) == 8:
+        return {"peak": int.from_bytes(content[:4]) / 10_000}
+    return {}
 
 
 def read_text(content: bytes) -> bytes:
