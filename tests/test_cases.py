@@ -36,6 +36,9 @@ COLOURS = {
     "avif_clap_topleft.avif": "107,42,37|177,61,53|159,55,48|177,61,53",
     "avif_major_mif1.avif": PARIS,
     "avif_p3_nclx.avif": CHART,
+    # As libheif crops them.
+    "heic_clap_640x360.heic": "100,74,65|70,61,97|82,69,51|97,48,67",
+    "heic_clap_720x720.heic": "98,84,95|100,96,100|55,66,38|93,39,59",
     "gif_cut_tail2.gif": "140,162,186|148,173,198|87,85,77|102,101,91",
     "heic_nclx_p3_chart.heic": CHART_OF_HEIC,
     "jpeg_prog_no_eoi.jpg": CHART,

@@ -31,7 +31,9 @@ class HeicImage:
             raise Refused("unusual")
         self.heif = pillow_heif.open_heif(data, convert_hdr_to_8bit=True, remove_stride=False)
         self.info: dict[Any, Any] = self.heif.info | read_info(data)
-        pillow_heif.set_orientation(self.info)  # The decoder turns it: EXIF's no longer counts.
+        # The decoder turns and crops it: what EXIF and the box say no longer counts.
+        pillow_heif.set_orientation(self.info)
+        self.info.pop("crop", None)
         refuse_size(self.format, *self.size)
 
     @property
