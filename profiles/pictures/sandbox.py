@@ -32,9 +32,9 @@ NO_FILE = 0xFFFFFFFF  # −1 in an argument of 32 bits
 
 
 class Limits(NamedTuple):
-    """What holds a cell: the filter's library, bounds on CPU and memory, and who forked it."""
+    """What holds a cell: the library of the filter, bounds on CPU and memory, and who forked it."""
 
-    library: Any
+    seccomp: Any
     seconds: int
     megabytes: int
     parent: int
@@ -63,7 +63,7 @@ def load_libseccomp() -> Any:
 
 def enter(limits: Limits) -> None:
     """Give up, for good, whatever opening a picture does not need."""
-    if limits.library:
+    if limits.seccomp:
         libc = ctypes.CDLL(None)
         # The kernel ends a cell with the process that forked it, unless that has ended already.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -79,8 +79,8 @@ def enter(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if limits.library:
-        load_filter(limits.library)
+    if limits.seccomp:
+        load_filter(limits.seccomp)
 
 
 def load_filter(library: Any) -> None:

@@ -51,7 +51,7 @@ def main() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
     gc.disable()
-    features = json.dumps({"filter": bool(limits.library), "seconds": seconds}).encode()
+    features = json.dumps({"filter": bool(limits.seccomp), "seconds": seconds}).encode()
     site.sendall(HEAD.pack(0, 0, 0, len(features)) + features)
     while True:
         request, descriptors, _, _ = socket.recv_fds(site, 4096, 1)
@@ -101,7 +101,7 @@ def find_limits(seconds: int) -> sandbox.Limits:
         finally:
             os._exit(1)
     _, status = os.waitpid(cell, 0)
-    return limits._replace(library=None) if status else limits
+    return limits._replace(seccomp=None) if status else limits
 
 
 def get_data_megabytes() -> int:
