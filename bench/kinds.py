@@ -48,7 +48,7 @@ def draw_logo() -> Image.Image:
 
 def draw_sprite() -> Image.Image:
     """Draw pixel art of 48 × 48 pixels and 100 colours."""
-    chance = random.Random(48)  # noqa: S311
+    chance = random.Random(48)  # noqa: S311  # The same colours each time.
     palette = [tuple(chance.randbytes(3)) for _ in range(100)]
     im = Image.new("RGB", (48, 48))
     half = [[chance.choice(palette) for _ in range(24)] for _ in range(48)]
