@@ -1,7 +1,7 @@
 """What a Django developer would pick, each doing the same job: a function each.
 
 A contestant gets a folder, imports and sets up what it needs, and returns what handles an upload:
-from the file that Django hands over, squares of 512, 256, 128 and 64 pixels in that folder, WebP
+from the uploaded file, squares of 512, 256, 128 and 64 pixels in that folder, WebP
 of quality 80 where it can. What else it keeps, the original above all, lies there too.
 """
 

@@ -45,4 +45,4 @@ def on_starting(server: Any) -> None:
     """
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"]
     if subprocess.run(command, cwd=BASE_DIR).returncode:
-        sys.exit("Likeness does not start: mend the errors above.")
+        sys.exit("Likeness does not start: fix the errors above.")

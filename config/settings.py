@@ -179,7 +179,7 @@ MEDIA_DELIVERY = env.str("MEDIA_DELIVERY", default="app")
 MEDIA_DELIVERY_CHOSEN = "MEDIA_DELIVERY" in env
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # The same folder, but its files are handed out only after a look at who asks.
+    # The same folder, but its files are served only to those who may see the profile.
     "protected": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
@@ -285,7 +285,7 @@ LOGGING = {
         "django": {"handlers": []},
         # In a worker; what the master says, config/gunicorn.conf.py forms.
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
-        # It tells of each sign-in, and of each time that it cleaned up.
+        # It logs each sign-in and each of its clean-ups, which nobody needs.
         "axes": {"level": "WARNING"},
         # runserver has lines of its own.
         "likeness.access": {"level": "WARNING" if DEBUG else "INFO"},

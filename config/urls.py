@@ -21,7 +21,7 @@ urlpatterns = [
     path("admin/login/", limit_sign_ins(admin.site.login)),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
-    # In development Django hands out the public pictures; with DEBUG off this line does nothing.
+    # In development Django serves the public pictures; with DEBUG off this line does nothing.
     # Only `avatars/`: no path, however twisted, leads from there to the protected ones.
     *static(f"{settings.MEDIA_URL}avatars/", document_root=settings.MEDIA_ROOT / "avatars"),
     re_path(rf"^media/(?P<name>{delivery.NAME})$", delivery.media, name="media"),

@@ -13,7 +13,7 @@ RETRY_AFTER = {"busy": 5}
 
 
 def show(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
-    """Answer with the page of a form, and the focus on the first field that is to be mended."""
+    """Answer with the page of a form, and the focus on the first field that has a fault."""
     if wrong := [name for name in form.fields if name in form.errors]:
         for field in form.fields.values():
             field.widget.attrs.pop("autofocus", None)

@@ -66,7 +66,7 @@ class BucketStorage(S3Storage):
         return self.base_url + name
 
     def direct_url(self, name: str) -> str:
-        """Return the URL at which the bucket itself hands out a file."""
+        """Return the URL at which the bucket itself serves a file."""
         return self.url(name)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
