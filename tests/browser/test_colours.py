@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser
 
 from ..pictures import crop_avif, draw, draw_noise, encode, make_chunk, number_colours
+from ..test_colours import pack_numbers
 from ..test_images import show
 
 # Paints a picture, and returns it as a PNG.
@@ -35,10 +36,6 @@ DARKER = draw_hues().point(lambda value: value * 3 // 4)
 def put_chunks(*chunks: bytes, im: Image.Image | None = None) -> bytes:
     data = encode(im or draw_hues(), "PNG")
     return data[:33] + b"".join(chunks) + data[33:]
-
-
-def pack_numbers(*numbers: int) -> bytes:
-    return make_chunk(b"cICP", bytes([*numbers, 0, 1]))
 
 
 GAMMA = make_chunk(b"gAMA", struct.pack(">L", 55556))
