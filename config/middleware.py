@@ -1,30 +1,27 @@
-"""What every request passes: health, headers, the request id, and the language."""
+"""The site's own middleware: health, the log, headers, the request id, and the language."""
 
 import logging
 import re
 import secrets
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import storages
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.middleware import locale
 from django.shortcuts import render
 from django.utils import translation
 
+from profiles.clients import client_ip
+
+from .health import find_faults
+from .logs import current_request_id
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-MEDIA_CHECK_SECONDS = 30
 
 logger = logging.getLogger(__name__)
-
-_request_id: ContextVar[str] = ContextVar("request_id", default="-")
-_media_checked: dict[str, float] = {}
+access_log = logging.getLogger("likeness.access")
 
 
 def health(get_response: GetResponse) -> GetResponse:
@@ -39,31 +36,6 @@ def health(get_response: GetResponse) -> GetResponse:
         return HttpResponse("\n".join(faults or ["ok"]), "text/plain", status, headers=headers)
 
     return middleware
-
-
-def find_faults(with_media: bool) -> list[str]:
-    """Return what keeps this process from serving, a sentence each."""
-    faults = []
-    try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            faults.append("A migration is missing.")
-    except DatabaseError:
-        faults.append("The database does not answer.")
-    # A write, so at most every 30 seconds, whoever asks how often.
-    now = time.monotonic()
-    if with_media and now - _media_checked.get("at", -MEDIA_CHECK_SECONDS) >= MEDIA_CHECK_SECONDS:
-        _media_checked["at"] = now
-        try:
-            storage = storages["protected"]
-            name = f"protected/healthz-{secrets.token_hex(8)}"  # Other machines ask as well.
-            storage.delete(storage.save(name, ContentFile(b"ok")))
-            _media_checked.pop("fault", None)
-        except OSError:
-            _media_checked["fault"] = now
-    if with_media and "fault" in _media_checked:
-        faults.append("The media storage cannot be written.")
-    return faults
 
 
 # Everything that browsers know and the site has no use for: the camera opens from a file field.
@@ -100,6 +72,38 @@ def headers(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def access(get_response: GetResponse) -> GetResponse:
+    """Write a line for each request: who asked for what, and what came of it.
+
+    Not gunicorn's own access log, which knows neither the member nor the request's id.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        response = get_response(request)
+        line = {
+            "client_ip": client_ip(request),
+            "method": request.method,
+            "path": request.path,  # Not the query: what people search for is theirs.
+            "status": response.status_code,
+            "bytes": count_bytes(response),
+            "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+            # Only where the answer depended on it: asking costs two queries.
+            "user": getattr(getattr(request, "_cached_user", None), "pk", None),
+        }
+        access_log.info("%(method)s %(path)s %(status)s", line, extra=line)
+        return response
+
+    return middleware
+
+
+def count_bytes(response: HttpResponseBase) -> int | None:
+    """Return the length of an answer's body, as far as it is known before it is sent."""
+    if "Content-Length" in response.headers:
+        return int(response.headers["Content-Length"])
+    return len(response.content) if isinstance(response, HttpResponse) else None
+
+
 def head(get_response: GetResponse) -> GetResponse:
     """Answer HEAD without the body: Django makes one, and gunicorn warns of each that it drops."""
 
@@ -120,25 +124,12 @@ def request_id(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         number = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
-        _request_id.set(number)  # Not reset: Django logs a 404 after the last middleware.
+        current_request_id.set(number)  # Not reset: Django logs a 404 after the last middleware.
         response = get_response(request)
         response["X-Request-ID"] = number
         return response
 
     return middleware
-
-
-def get_request_id() -> str:
-    """Return the id of the request that is being answered."""
-    return _request_id.get()
-
-
-class RequestIdFilter(logging.Filter):
-    """Puts the request's id on each line of the log."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = get_request_id()
-        return True
 
 
 class OutageMiddleware:

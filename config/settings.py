@@ -44,7 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.head",
     "config.middleware.request_id",
-    "config.logs.access",
+    "config.middleware.access",
     "config.middleware.health",
     "config.middleware.headers",
     "django.middleware.security.SecurityMiddleware",
@@ -73,7 +73,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {"logs": "config.logs"},
+            "libraries": {"request_id": "config.tags"},
         },
     },
 ]
@@ -267,7 +267,7 @@ THROTTLES = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.middleware.RequestIdFilter"}},
+    "filters": {"request_id": {"()": "config.logs.RequestIdFilter"}},
     "formatters": {
         "plain": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
         "json": {"()": "config.logs.Formatter"},

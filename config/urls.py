@@ -15,7 +15,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("how-it-works/", lesson.how_it_works, name="how-it-works"),
     path("", include("profiles.urls")),
-    path("accounts/", include("profiles.account_urls")),
+    path("accounts/", include("profiles.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
     path("admin/login/", limit_sign_ins(admin.site.login)),

@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from .pictures.fields import AvatarField
-from .search import fold
 
 
 class UsernameField(models.CharField):
@@ -93,6 +92,14 @@ def validate_visible(name: str) -> None:
     """Refuse a name of which nothing would be seen: a link without a name in every list."""
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
         raise ValidationError(_("Nothing of this name can be seen."))
+
+
+def fold(text: str) -> str:
+    """Return the text without case and accents, as it is stored and looked for."""
+    # Twice: folding the case of 𝓐 takes the letter A first, and may bring accents of its own.
+    plain = unicodedata.normalize("NFKD", text.replace("\0", "")).casefold()
+    plain = unicodedata.normalize("NFKD", plain)
+    return "".join(character for character in plain if not unicodedata.combining(character))
 
 
 class ProfileQuerySet(models.QuerySet["Profile"]):

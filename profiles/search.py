@@ -1,27 +1,16 @@
 """Find people by any part of their names, and turn the pages of a list."""
 
-import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-if TYPE_CHECKING:
-    from .models import Profile, ProfileQuerySet
+from .models import Profile, ProfileQuerySet, fold
 
 PAGE_SIZE = 24
 
 
-def fold(text: str) -> str:
-    """Return the text without case and accents, as it is stored and looked for."""
-    # Twice: folding the case of 𝓐 takes the letter A first, and may bring accents of its own.
-    plain = unicodedata.normalize("NFKD", text.replace("\0", "")).casefold()
-    plain = unicodedata.normalize("NFKD", plain)
-    return "".join(character for character in plain if not unicodedata.combining(character))
-
-
-def search(profiles: "ProfileQuerySet", query: str) -> "ProfileQuerySet":
+def search(profiles: ProfileQuerySet, query: str) -> ProfileQuerySet:
     """Return the profiles that have every word of the query in the user name or the name."""
     # As user names are shown, with "@"; no user name has one.
     for word in fold(query).replace("@", " ").split():
@@ -33,7 +22,7 @@ def search(profiles: "ProfileQuerySet", query: str) -> "ProfileQuerySet":
 class Page:
     """One page of people, newest first, with the cursors of its neighbours."""
 
-    people: "list[Profile]"
+    people: list[Profile]
     before: str = ""
     after: str = ""
 
@@ -52,7 +41,7 @@ def decode_cursor(cursor: str) -> int | None:
     return pk if pk < 2**63 and encode_cursor(pk) == cursor else None
 
 
-def paginate(profiles: "ProfileQuerySet", after: str = "", before: str = "") -> Page:
+def paginate(profiles: ProfileQuerySet, after: str = "", before: str = "") -> Page:
     """Return the page after or before a cursor; the first page for none or a bad one.
 
     By key, not by offset: page a thousand costs what page one does, and nobody is shown twice

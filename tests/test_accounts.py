@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
-from profiles.account_forms import SignupForm
+from profiles.accounts.forms import SignupForm
 from profiles.models import Profile, User
 
 from .conftest import list_media, sign_in

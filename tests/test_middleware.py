@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from config import middleware
+from config import health, logs
 from profiles.models import User
 
 from .conftest import list_media
@@ -29,16 +29,16 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """A clock of the test's own, at whose start nobody has asked for the media yet."""
     clock = Clock()
-    monkeypatch.setattr("config.middleware.time.monotonic", clock)
-    middleware._media_checked.clear()
+    monkeypatch.setattr("config.health.time.monotonic", clock)
+    health._media_checked.clear()
     yield clock
-    middleware._media_checked.clear()
+    health._media_checked.clear()
 
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """The log, with the numbers that the site's own handler would write."""
-    numbers = middleware.RequestIdFilter()
+    numbers = logs.RequestIdFilter()
     caplog.handler.addFilter(numbers)
     yield caplog
     caplog.handler.removeFilter(numbers)

@@ -9,11 +9,10 @@ from django.core.files.base import ContentFile
 from django.core.management.base import BaseCommand
 from django.db.models import QuerySet
 
-from ...models import Profile, User
+from ...demo.busts import draw_bust
+from ...models import Profile, User, fold
 from ...pictures.fields import make_avatar
-from ...search import fold
 from ...templatetags.avatars import HUES
-from ._busts import draw_bust
 
 BATCH = 1000
 # A picture takes some 60 ms and five files: past this many, people have initials.

@@ -19,7 +19,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .account_forms import (
+from ..answers import show
+from ..clients import client_network
+from ..models import MemberRequest, Profile, User
+from ..pictures.fields import read_files
+from .forms import (
     EmailForm,
     PasswordForm,
     ResetForm,
@@ -28,10 +32,6 @@ from .account_forms import (
     read_token,
     send_confirmation,
 )
-from .answers import show
-from .clients import client_network
-from .models import MemberRequest, Profile, User
-from .pictures.fields import read_files
 
 
 @sensitive_post_parameters("password1", "password2")

@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .models import User
-from .throttles import ThrottledForm
+from ..models import User
+from ..throttles import ThrottledForm
 
 logger = logging.getLogger(__name__)
 CONFIRM_SALT = "profiles.confirm"

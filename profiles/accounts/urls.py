@@ -4,15 +4,15 @@ from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from . import account_views
-from .throttles import limit_sign_ins
+from ..throttles import limit_sign_ins
+from . import views
 
 urlpatterns = [
-    path("signup/", account_views.signup, name="signup"),
-    path("confirm/<str:token>/", account_views.confirm, name="confirm"),
-    path("email/", limit_sign_ins(account_views.change_email), name="account-email"),
-    path("delete/", limit_sign_ins(account_views.delete), name="account-delete"),
-    path("export/", account_views.export, name="account-export"),
+    path("signup/", views.signup, name="signup"),
+    path("confirm/<str:token>/", views.confirm, name="confirm"),
+    path("email/", limit_sign_ins(views.change_email), name="account-email"),
+    path("delete/", limit_sign_ins(views.delete), name="account-delete"),
+    path("export/", views.export, name="account-export"),
     path(
         "login/",
         limit_sign_ins(
@@ -35,7 +35,7 @@ urlpatterns = [
         auth_views.PasswordChangeDoneView.as_view(),
         name="password_change_done",
     ),
-    path("password_reset/", account_views.PasswordResetView.as_view(), name="password_reset"),
+    path("password_reset/", views.PasswordResetView.as_view(), name="password_reset"),
     path(
         "password_reset/done/",
         auth_views.PasswordResetDoneView.as_view(),
