@@ -18,9 +18,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
+from tests.helpers.servers import upload
+
 from profiles.answers import RETRY_AFTER
 from tests.production import front
-from tests.servers import upload
 
 from . import inputs, measure
 from .uploads import serve

@@ -12,9 +12,18 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from tests.helpers.cells import find_children
+from tests.helpers.servers import (
+    GUNICORN,
+    ROOT,
+    find_port,
+    make_environment,
+    manage,
+    upload,
+    wait_for,
+)
+
 from profiles.pictures import cell
-from tests.cells import find_children
-from tests.servers import GUNICORN, ROOT, find_port, make_environment, manage, upload, wait_for
 
 from . import inputs, measure
 

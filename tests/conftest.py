@@ -13,7 +13,7 @@ from django.utils import translation
 from profiles.models import Profile, User
 from profiles.pictures import cell
 
-from .pictures import draw_jpeg
+from .helpers.pictures import draw_jpeg
 
 
 @pytest.hookimpl(wrapper=True)

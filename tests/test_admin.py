@@ -16,7 +16,7 @@ from profiles.models import Profile, User
 from profiles.pictures.limits import MAX_BYTES
 
 from .conftest import list_media, sign_in
-from .pictures import draw_jpeg
+from .helpers.pictures import draw_jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -371,7 +371,7 @@ def test_passwords_are_changed_where_guesses_are_counted(as_root: Client) -> Non
 def test_staff_are_told_that_a_picture_cannot_be_stored(
     as_root: Client, ada: User, settings: LazySettings
 ) -> None:
-    full = {"BACKEND": "tests.storages.FullStorage"}
+    full = {"BACKEND": "tests.helpers.storages.FullStorage"}
     settings.STORAGES = settings.STORAGES | {"default": full, "protected": full}
     page = change(as_root, ada, 503, visibility="private")
     assert "Our picture store does not answer" in page

@@ -14,9 +14,9 @@ from PIL import Image
 from profiles.models import Profile, User
 from profiles.pictures.limits import MAX_BYTES
 
-from .cells import hold_all_places
 from .conftest import list_media
-from .pictures import QUARTERS, draw, draw_jpeg, encode, make_exif
+from .helpers.cells import hold_all_places
+from .helpers.pictures import QUARTERS, draw, draw_jpeg, encode, make_exif
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageStat
 
 from profiles.pictures import cell
 
-from .cells import check_cost, watch_cells
-from .corpus import CASES, read_table
+from .helpers.cells import check_cost, watch_cells
+from .helpers.corpus import CASES, read_table
 from .test_corpus import lay_on_white, measure_quarters
 from .test_uploads import upload_named
 

@@ -22,9 +22,9 @@ from profiles.pictures.cell import Zygote
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import ENDINGS
 
-from .cells import find_children, watch_cells
-from .pictures import draw_as, draw_jpeg
-from .servers import ROOT
+from .helpers.cells import find_children, watch_cells
+from .helpers.pictures import draw_as, draw_jpeg
+from .helpers.servers import ROOT
 from .test_uploads import upload_named
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux has the filter.")

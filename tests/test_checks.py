@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.checks import run_checks
 
-from .servers import ROOT, find, make_environment, manage
+from .helpers.servers import ROOT, find, make_environment, manage
 
 
 def ids(deploy: bool = False) -> set[str]:

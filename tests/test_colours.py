@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from .colours import convert_to_lab, find_difference
-from .pictures import (
+from .helpers.colours import convert_to_lab, find_difference
+from .helpers.pictures import (
     QUARTERS,
     draw,
     encode,

@@ -17,10 +17,10 @@ from profiles.pictures.colours import convert_to_srgb
 from profiles.pictures.decoding import decode
 from profiles.pictures.limits import Refused
 
-from .cells import check_cost, watch_cells
 from .conftest import list_media
-from .corpus import CASES, CORPUS, read_table
-from .pictures import draw_jpeg, list_parts
+from .helpers.cells import check_cost, watch_cells
+from .helpers.corpus import CASES, CORPUS, read_table
+from .helpers.pictures import draw_jpeg, list_parts
 from .test_uploads import MADE_NAME, upload_named
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,7 @@ from profiles.models import Profile, User
 from profiles.pictures.names import list_names
 
 from .conftest import sign_in
-from .pictures import draw, encode
+from .helpers.pictures import draw, encode
 from .test_uploads import upload_named
 
 # Not in one transaction: whoever closes an answer with a file closes the connection.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from .pictures import draw, draw_noise, encode, list_parts
+from .helpers.pictures import draw, draw_noise, encode, list_parts
 from .test_images import make, show
 
 

@@ -12,8 +12,8 @@ from profiles.pictures import cell, images, metadata
 from profiles.pictures.avatar import Crop
 from profiles.pictures.colours import build_transform, find_profile
 
-from .colours import convert_to_lab, find_difference
-from .corpus import CORPUS
+from .helpers.colours import convert_to_lab, find_difference
+from .helpers.corpus import CORPUS
 from .test_corpus import COLOURED, lay_on_white
 from .test_corpus import pytestmark as pytestmark
 

@@ -14,15 +14,15 @@ from profiles.models import Profile, User
 from profiles.pictures.fields import make_avatar
 
 from .conftest import list_media
-from .pictures import draw_jpeg
-from .storages import SlowStorage
+from .helpers.pictures import draw_jpeg
+from .helpers.storages import SlowStorage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parent.parent
 
 
 def use_storage(settings: LazySettings, name: str) -> None:
-    backend = {"BACKEND": f"tests.storages.{name}"}
+    backend = {"BACKEND": f"tests.helpers.storages.{name}"}
     settings.STORAGES = settings.STORAGES | {"default": backend, "protected": backend}
 
 
@@ -233,7 +233,7 @@ import django, os, sys
 django.setup()
 from django.core.files.base import ContentFile
 from profiles.models import Profile, User
-from tests.pictures import draw_jpeg
+from tests.helpers.pictures import draw_jpeg
 """
 
 

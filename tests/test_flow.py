@@ -11,8 +11,8 @@ from django.test import Client
 from PIL import Image
 
 from .conftest import list_media
-from .pictures import draw_jpeg, make_exif
-from .servers import find
+from .helpers.pictures import draw_jpeg, make_exif
+from .helpers.servers import find
 
 
 @pytest.mark.django_db(transaction=True)

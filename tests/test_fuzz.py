@@ -16,9 +16,9 @@ from profiles.pictures.cell import make_avatar
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import ENDINGS
 
-from .cells import watch_cells
-from .corpus import CORPUS
-from .pictures import draw, draw_jpeg, encode, make_exif, make_heic
+from .helpers.cells import watch_cells
+from .helpers.corpus import CORPUS
+from .helpers.pictures import draw, draw_jpeg, encode, make_exif, make_heic
 from .test_corpus import GOOD, HOSTILE
 
 SOURCES = {

@@ -19,8 +19,8 @@ from profiles.pictures.colours import MAX_PROFILE_BYTES
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import SIZES
 
-from .cells import check_cost, watch_cells
-from .pictures import (
+from .helpers.cells import check_cost, watch_cells
+from .helpers.pictures import (
     QUARTERS,
     STORED,
     crop_avif,

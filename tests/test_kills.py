@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from .cells import count_descriptors, find_children
-from .pictures import draw_as, draw_jpeg
-from .servers import GUNICORN, make_environment, manage, serve, upload
+from .helpers.cells import count_descriptors, find_children
+from .helpers.pictures import draw_as, draw_jpeg
+from .helpers.servers import GUNICORN, make_environment, manage, serve, upload
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="It reads /proc.")
 KILLS = int(os.environ.get("LIKENESS_KILLS", "100"))

@@ -10,7 +10,7 @@ from django.test import Client
 
 from profiles.models import User
 
-from .pictures import draw_jpeg
+from .helpers.pictures import draw_jpeg
 from .test_accounts import JOINING
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.test import Client
 from profiles.lesson import SNIPPETS
 from profiles.models import User
 
-from .servers import ROOT
+from .helpers.servers import ROOT
 
 BUCKET = {
     "BACKEND": "storages.backends.s3.S3Storage",

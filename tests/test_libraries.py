@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from .libraries import FLOORS, list_versions
-from .servers import ROOT
+from .helpers.libraries import FLOORS, list_versions
+from .helpers.servers import ROOT
 
 
 @pytest.mark.parametrize("name", FLOORS)

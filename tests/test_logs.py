@@ -18,8 +18,8 @@ from django.test import Client
 from config.logs import Formatter
 from profiles.models import User
 
-from .pictures import draw, draw_jpeg, encode, make_exif
-from .servers import GUNICORN, find, get, make_environment, manage, serve
+from .helpers.pictures import draw, draw_jpeg, encode, make_exif
+from .helpers.servers import GUNICORN, find, get, make_environment, manage, serve
 
 Lines = Callable[..., list[dict[str, Any]]]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .servers import ROOT
+from .helpers.servers import ROOT
 
 LANGUAGES = ("de", "ar")
 pytestmark = pytest.mark.skipif(

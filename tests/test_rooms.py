@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .servers import ROOT
+from .helpers.servers import ROOT
 
 IN_CELL = """
 zygote sandbox images decoding encoding colours png jpeg boxes heic metadata answer

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from profiles.models import User
 
-from .servers import GUNICORN, find, get, make_environment, manage, serve
+from .helpers.servers import GUNICORN, find, get, make_environment, manage, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from .servers import GUNICORN, RUNSERVER, find, get, make_environment, manage, serve
+from .helpers.servers import GUNICORN, RUNSERVER, find, get, make_environment, manage, serve
 from .test_delivery import TWISTED
 
 Site = tuple[int, bool, str]
 ADD_PRIVATE = """
 from django.core.files.base import ContentFile
 from profiles.models import User
-from tests.pictures import draw_jpeg
+from tests.helpers.pictures import draw_jpeg
 profile = User.objects.create_user("linus").profile
 profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
 print(profile.avatar.name)

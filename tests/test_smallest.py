@@ -20,7 +20,7 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_ope
 import pytest
 from PIL import Image
 
-from .servers import find_port
+from .helpers.servers import find_port
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "smallest"
 SIX_FILES = [

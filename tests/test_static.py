@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .servers import GUNICORN, ROOT, find, get, make_environment, manage, serve
+from .helpers.servers import GUNICORN, ROOT, find, get, make_environment, manage, serve
 
 TEMPLATES = [*ROOT.glob("templates/**/*.*"), *ROOT.glob("profiles/templates/**/*.*")]
 LITERALS = {

@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from profiles.models import Profile, User
 from profiles.templatetags.avatars import get_initials, trace_name
 
-from .pictures import draw, draw_jpeg, draw_noise, encode
+from .helpers.pictures import draw, draw_jpeg, draw_noise, encode
 from .test_uploads import upload_named
 
 SEEDS_LINE = '<img src="{{ user.profile.avatar.url }}">'

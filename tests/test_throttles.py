@@ -19,10 +19,10 @@ from django.utils import timezone
 from profiles.models import Attempts, User
 from profiles.throttles import attempt
 
-from .cells import hold_all_places
 from .conftest import sign_in
-from .pictures import draw_jpeg
-from .servers import make_environment, manage
+from .helpers.cells import hold_all_places
+from .helpers.pictures import draw_jpeg
+from .helpers.servers import make_environment, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

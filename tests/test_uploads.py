@@ -15,7 +15,7 @@ from profiles.pictures.limits import MAX_BYTES
 from profiles.pictures.uploads import LimitUploadHandler
 
 from .conftest import list_media
-from .pictures import draw_jpeg, draw_noise, encode
+from .helpers.pictures import draw_jpeg, draw_noise, encode
 
 MADE_NAME = re.compile(
     r"(avatars|protected)/([0-9a-f]{2})/\2[0-9a-f]{30}(?:-pixels)?-((512|256|128|64)\.webp|256\.jpg)"

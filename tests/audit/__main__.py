@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .. import environment as _environment  # noqa: F401  # First: its settings are the tests'.
+from ..helpers import environment as _environment  # noqa: F401  # First: its settings are the tests'.
 from . import advisories, lighthouse, observatory, wapiti
 from .site import open_site
 

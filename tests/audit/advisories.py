@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from ..libraries import list_versions
+from ..helpers.libraries import list_versions
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..browser.cast import Cast, add_cast
-from ..servers import GUNICORN, ROOT, find_port, make_environment, manage, serve
+from ..helpers.servers import GUNICORN, ROOT, find_port, make_environment, manage, serve
 
 HOST = "likeness.example"
 

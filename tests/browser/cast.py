@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from ..servers import manage
+from ..helpers.servers import manage
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitaenswitwenrentenamts"  # 60 letters, no break.
 MEMBERS = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
-from ..servers import GUNICORN, ROOT, make_environment, manage, serve
+from ..helpers.servers import GUNICORN, ROOT, make_environment, manage, serve
 from .cast import Cast, add_cast
 from .engines import Chromium, Engine, open_firefox, open_webkit
 from .pages import EMPTY_PAGES, PAGES

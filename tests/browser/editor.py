@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.Image import Resampling
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from ..pictures import QUARTERS
+from ..helpers.pictures import QUARTERS
 from .conftest import watch
 
 WORD = "correct horse battery"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.core import signing
 from playwright.sync_api import FilePayload, Page
 
-from ..pictures import draw_jpeg, make_exif, make_heic
+from ..helpers.pictures import draw_jpeg, make_exif, make_heic
 from .cast import Cast
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from .. import environment as _environment  # noqa: F401  # First: its settings are the tests'.
-from ..servers import ROOT
+from ..helpers import environment as _environment  # noqa: F401  # First: its settings are the tests'.
+from ..helpers.servers import ROOT
 from .conftest import ARGUMENTS, House, open_house
 from .pages import EMPTY_PAGES, PAGES, State
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from ..servers import GUNICORN, make_environment, manage, serve
+from ..helpers.servers import GUNICORN, make_environment, manage, serve
 from .conftest import watch
 
 WORD = "correct horse battery"

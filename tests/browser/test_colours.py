@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser
 
-from ..pictures import crop_avif, draw, draw_noise, encode, make_chunk, number_colours
+from ..helpers.pictures import crop_avif, draw, draw_noise, encode, make_chunk, number_colours
 from ..test_colours import pack_numbers
 from ..test_images import show
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from ..corpus import CORPUS
-from ..pictures import draw_jpeg, make_exif
+from ..helpers.corpus import CORPUS
+from ..helpers.pictures import draw_jpeg, make_exif
 from .editor import (
     PROMISE,
     choose,

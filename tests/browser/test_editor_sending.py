@@ -9,7 +9,7 @@ import pytest
 from PIL.Image import Resampling
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from ..pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
+from ..helpers.pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
 from .editor import (
     PROMISE,
     WITHDRAWN,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser
 
-from ..pictures import STORED, draw_noise, store_turned
+from ..helpers.pictures import STORED, draw_noise, store_turned
 from .editor import WORD, draw_sprite, join
 from .engines import Engine, wait
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ..pictures import draw_jpeg, make_exif
+from ..helpers.pictures import draw_jpeg, make_exif
 from .conftest import watch
 from .editor import expect_editor
 from .pages import PAGES

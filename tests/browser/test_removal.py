@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from ..pictures import draw_jpeg
+from ..helpers.pictures import draw_jpeg
 from .editor import frame, join, save, sit_down
 
 DIALOG = """

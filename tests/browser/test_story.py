@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from ..pictures import draw_jpeg, make_exif
-from ..servers import find
+from ..helpers.pictures import draw_jpeg, make_exif
+from ..helpers.servers import find
 from .conftest import watch
 from .editor import expect_editor
 

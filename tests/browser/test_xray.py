@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from ..servers import ROOT
+from ..helpers.servers import ROOT
 from .conftest import watch
 
 RULE = "public, max-age=31536000, s-maxage=3600, immutable"

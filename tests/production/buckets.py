@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from tests.servers import ROOT
+from tests.helpers.servers import ROOT
 
 S3 = urlsplit(os.environ.get("LIKENESS_S3", ""))
 POLICY = ROOT / "deploy" / "bucket-policy.json"

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 
-from tests.servers import find_port
+from tests.helpers.servers import find_port
 
 BINARIES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), Path("/usr/local/bin")]
 BIN = next((folder for folder in reversed(BINARIES) if (folder / "initdb").exists()), None)

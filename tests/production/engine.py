@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.servers import ROOT
+from tests.helpers.servers import ROOT
 
 
 def docker(*arguments: str) -> str:

@@ -18,8 +18,8 @@ from zipfile import ZipFile
 import pytest
 
 from profiles.pictures.names import PRIVATE, PUBLIC
-from tests.pictures import draw_jpeg
-from tests.servers import GUNICORN, ROOT, find, make_environment, manage, serve
+from tests.helpers.pictures import draw_jpeg
+from tests.helpers.servers import GUNICORN, ROOT, find, make_environment, manage, serve
 
 from .buckets import S3, Bucket, Line, fetch
 from .databases import BIN, run_postgres

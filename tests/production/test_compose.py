@@ -22,7 +22,7 @@ from urllib.error import HTTPError
 import pytest
 from PIL import Image
 
-from tests.servers import ROOT, find_port, get
+from tests.helpers.servers import ROOT, find_port, get
 
 from .engine import docker, read_documented, stand_in
 from .front import copy_configuration

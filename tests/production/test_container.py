@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from tests.corpus import CORPUS
-from tests.servers import find_port, upload
+from tests.helpers.corpus import CORPUS
+from tests.helpers.servers import find_port, upload
 from tests.test_corpus import HOSTILE, read
 
 from .engine import docker, read_documented, stand_in, wait_until_healthy

@@ -20,9 +20,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.cells import find_children
-from tests.pictures import draw_jpeg
-from tests.servers import GUNICORN, find, make_environment, manage, serve, upload
+from tests.helpers.cells import find_children
+from tests.helpers.pictures import draw_jpeg
+from tests.helpers.servers import GUNICORN, find, make_environment, manage, serve, upload
 from tests.test_delivery import PUBLIC, TWISTED
 
 from . import front

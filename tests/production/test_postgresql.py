@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.servers import GUNICORN, find, get, make_environment, manage, serve
+from tests.helpers.servers import GUNICORN, find, get, make_environment, manage, serve
 
 from .databases import BIN, Database, run_postgres
 from .visitors import PASSWORD, Visitor, draw_photo

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import ConnectionError, Redis
 
-from tests.servers import find_port, make_environment, manage
+from tests.helpers.servers import find_port, make_environment, manage
 
 SERVER = shutil.which("redis-server")
 pytestmark = pytest.mark.skipif(not SERVER, reason="Install redis-server.")
