@@ -108,9 +108,6 @@ else:
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Caches
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
-
 # E-mail
 EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 globals().update(env.email_url_config(EMAIL_URL))

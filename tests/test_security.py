@@ -151,7 +151,7 @@ def test_a_reset_costs_the_same_for_members_and_others(
 
 
 def test_a_variable_that_was_left_empty_turns_nothing_off(tmp_path: Path) -> None:
-    names = ["DJANGO_HTTPS", "DJANGO_TRUSTED_PROXIES", "CACHE_URL", "EMAIL_URL", "MEDIA_ROOT"]
+    names = ["DJANGO_HTTPS", "DJANGO_TRUSTED_PROXIES", "EMAIL_URL", "MEDIA_ROOT"]
     environment = make_environment(tmp_path, **dict.fromkeys(names, ""), DJANGO_DEBUG="")
     code = "from django.conf import settings as s; print(s.HTTPS, s.MEDIA_ROOT.name, s.HAS_MAIL)"
     done = manage(environment, "shell", "--no-imports", "-c", code)
