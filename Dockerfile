@@ -1,35 +1,35 @@
-# The site in one image: code and collected static files, owned by root. What visitors make lies on
-# /data. docs/deploying.md says how to run it.
+# The site in one image: code and collected static files, owned by root. /data holds the database and
+# the pictures. docs/deploying.md says how to run it.
 
 FROM python:3.13-slim AS build
 WORKDIR /app
-# Filled by the pip outside: what serves needs none.
+# The image's own pip fills it: the running site needs no pip.
 RUN python -m venv --without-pip /venv
 COPY requirements.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY manage.py ./
 COPY config config
-# What the page /how-it-works/ quotes.
+# The page /how-it-works/ quotes it.
 COPY examples/smallest examples/smallest
 COPY locale locale
 COPY profiles profiles
 COPY static static
 COPY templates templates
-# The key is this step's alone: collecting needs none, but the settings refuse to start without.
+# collectstatic does not need the key, but the settings do not load without one.
 RUN DJANGO_DOTENV="" DJANGO_SECRET_KEY=only-to-collect STATIC_ROOT=/app/staticfiles \
     /venv/bin/python manage.py collectstatic --noinput
-# /app is read-only where it runs: bytecode is written now or never. And others than root read it,
-# whatever the umask was where the source was cloned.
+# Compile now, since /app is read-only when the site runs. Make it readable for all users, whatever
+# the umask of the clone was.
 RUN /venv/bin/python -m compileall -q /app/config /app/profiles \
     && rm requirements.txt \
     && chmod -R u=rwX,go=rX /app
 
 FROM python:3.13-slim AS product
-# Fixed, so that files on a volume stay the site's own from one image to the next.
+# A fixed id, so that the files on a volume belong to the site in the next image, too.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin likeness \
     && install -d -o likeness -g likeness /data /data/media /run/likeness
-# libseccomp, by which profiles/pictures/sandbox.py filters system calls, is there: apt needs it.
+# libseccomp, which profiles/pictures/sandbox.py needs, is in the base image: apt depends on it.
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
@@ -45,7 +45,7 @@ ENV PATH=/venv/bin:$PATH \
 USER 10001
 VOLUME /data
 EXPOSE 8000
-# Not by urllib: it would ask a proxy, where one is set for the container.
+# Not urllib, which would use a proxy if the container has one configured.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import http.client, os, sys; \
 site = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); \
@@ -53,7 +53,7 @@ site.request('GET', '/healthz'); \
 sys.exit(site.getresponse().status != 200)"]
 CMD ["gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi"]
 
-# docker build --target test: the same image with the tests in it.
+# docker build --target test: the same image with the tests.
 FROM product AS test
 USER 0
 COPY requirements.txt requirements-dev.txt pyproject.toml ./
@@ -64,5 +64,5 @@ COPY tests tests
 USER 10001
 CMD ["python", "-m", "pytest", "-p", "no:cacheprovider"]
 
-# What is built when no target is named.
+# The default target.
 FROM product

@@ -1,7 +1,7 @@
-# What people do with Likeness, a word each. `make help` lists it.
+# `make help` lists the targets.
 #
-# Paths are relative, and what lies in .venv is called by `python -m`: a script in .venv/bin names
-# its folder in its first line, which breaks where that folder has a space in its name.
+# Paths are relative, and programs in .venv are run with `python -m`: the first line of a script in
+# .venv/bin contains its folder, which breaks if the folder's name has a space.
 
 PYTHON = python3
 PORT = 8000
@@ -12,7 +12,7 @@ PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --re
 .DELETE_ON_ERROR:
 .PHONY: help run test long check screenshots messages requirements
 
-help: ## list what there is to make
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
 run: .venv/.requirements .env ## set up what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another)
@@ -22,16 +22,16 @@ run: .venv/.requirements .env ## set up what is missing and serve on http://127.
 	echo "Likeness runs on http://127.0.0.1:$(PORT)" && \
 	exec $(IN_VENV) manage.py runserver 127.0.0.1:$(PORT)
 
-# The tests and the checks say themselves what they need: nobody's .env changes what they find.
+# The tests and the checks set what they need themselves, so ignore the developer's .env.
 test check: export DJANGO_DOTENV =
 
 test: .venv/.requirements-dev tools ## run all tests, in a real browser too (ARGS="-k crop" for some)
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m pytest $(ARGS)
 
-# What takes too long for CI.
+# These tests take too long for CI.
 long: export DJANGO_DOTENV =
-long: .venv/.requirements-dev ## kill what opens pictures 2,000 times, and damage 20,000 of each format
+long: .venv/.requirements-dev ## kill the picture process 2,000 times, and damage 20,000 files of each format
 	LIKENESS_KILLS=2000 LIKENESS_FUZZ=20000 $(IN_VENV) -m pytest tests/test_kills.py tests/test_fuzz.py $(ARGS)
 
 check: .venv/.requirements-dev tools ## check format, style, types, migrations, templates and the production settings
@@ -57,26 +57,26 @@ screenshots: .venv/.requirements-dev ## take pictures of every page into screens
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m tests.browser.screenshots screenshots $(ARGS)
 
-# Needs gettext (xgettext, msgfmt); what it compiles is committed, so that running the site does not.
-messages: .venv/.requirements ## gather what is to be translated into locale/, and compile what is
+# Needs gettext (xgettext, msgfmt). The compiled files are committed, so running the site does not.
+messages: .venv/.requirements ## collect the texts to translate into locale/, and compile the translations
 	DJANGO_DEBUG=on $(IN_VENV) manage.py makemessages --locale de --locale ar --no-obsolete \
 		--add-location file --ignore 'bench/*' --ignore 'examples/*' --ignore 'tests/*' --ignore '.venv*'
 	DJANGO_DEBUG=on $(IN_VENV) manage.py compilemessages --ignore '.venv*' --verbosity 0
 
-# Some tests look with other people's tools, which are written for Node. The site needs none.
+# Some tests use tools that are written for Node. The site does not need Node.
 TOOLS = tests/tools/node_modules/.made
 .PHONY: tools
 tools:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else \
-	echo "There is no npm here: nothing looks at the CSS, at the HTML and with axe. They need Node 20." >&2; \
+	echo "npm is missing: the checks of CSS, of HTML and with axe are skipped. They need Node 20." >&2; \
 	test -z "$$CI"; fi
 
 %/node_modules/.made: %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
-# Keeps the versions that pyproject.toml still allows; ARGS=--upgrade takes the newest.
-requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with hashes
+# Keeps the pinned versions that pyproject.toml still allows; ARGS=--upgrade takes the newest.
+requirements: .venv/.requirements-dev ## pin the dependencies of pyproject.toml, with hashes
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(COMPILE) -c requirements.txt pyproject.toml bench/requirements.in -o bench/requirements.txt
@@ -84,18 +84,18 @@ requirements: .venv/.requirements-dev ## pin what pyproject.toml asks for, with 
 
 COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements" $(ARGS)
-# Letters, digits, - and _ only: a $ would mean something else in .env.
+# Only letters, digits, - and _: a $ has a meaning in .env.
 NEW_KEY = $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'
 
 .env:
 	@umask 077 && key="$$($(NEW_KEY))" && \
 	printf 'DJANGO_DEBUG=on\nDJANGO_SECRET_KEY=%s\n' "$$key" > .env
 
-# Touched last: what broke off half-way is made again.
+# Touched last, so that an interrupted installation is repeated.
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "Likeness needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)." \
-		"Name another: make PYTHON=python3.13 …" >&2; exit 1; }
+		"Set another: make PYTHON=python3.13 …" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	@touch .venv/.made
 
@@ -103,12 +103,12 @@ NEW_KEY = $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'
 	$(PIP_INSTALL) -r requirements.txt
 	@touch .venv/.requirements
 
-# Holds all of requirements.txt as well: what `make run` needs is there then, too.
+# Includes all of requirements.txt, so it satisfies `make run` as well.
 .venv/.requirements-dev: .venv/.made requirements-dev.txt
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch .venv/.requirements .venv/.requirements-dev
 
-# The other people's software has an environment of its own; what the bench draws lies there too.
+# The other software has a separate environment, which also holds the bench's test pictures.
 .PHONY: bench
 bench: .venv-bench/.requirements ## measure against other people's software (ARGS=--quick: two rounds of one picture)
 	.venv-bench/bin/python -m bench.avatars $(ARGS)
@@ -124,10 +124,10 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 		-r bench/requirements.txt
 	@touch .venv-bench/.requirements
 
-# Wapiti has an environment of its own; the other judges are written for Node (20 or newer).
+# Wapiti has a separate environment; the other tools are written for Node (20 or newer).
 .PHONY: audit
 audit: export DJANGO_DOTENV =
-audit: .venv/.requirements-dev .venv-audit/.requirements tests/audit/node_modules/.made ## let pip-audit judge what is pinned, and Lighthouse, Observatory and Wapiti the running site
+audit: .venv/.requirements-dev .venv-audit/.requirements tests/audit/node_modules/.made ## check the pinned packages with pip-audit, and the running site with Lighthouse, Observatory and Wapiti
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m tests.audit
 

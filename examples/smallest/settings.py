@@ -27,7 +27,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "urls"
-LOGIN_URL = "/admin/login/"  # All that the admin is here for.
+LOGIN_URL = "/admin/login/"  # The only use of the admin.
 
 TEMPLATES = [
     {
@@ -47,11 +47,11 @@ TEMPLATES = [
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Static files: yours. They come with the source.
+# Static files: part of the source.
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
-# Collected, each gets a hash of its content into its name.
+# `collectstatic` adds a hash of the content to each name.
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -61,6 +61,6 @@ STORAGES = {
     },
 }
 
-# Media files: the visitors'. They arrive while the site runs.
+# Media files: uploaded by visitors while the site runs.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = BASE_DIR / "media"
