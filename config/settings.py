@@ -30,6 +30,7 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
 INSTALLED_APPS = [
     "profiles",
+    "profiles.pictures",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

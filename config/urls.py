@@ -3,10 +3,10 @@
 from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
-from profiles import delivery, lesson, views
+from profiles import lesson, views
 from profiles.throttles import limit_sign_ins
 
 from .views import preferences
@@ -24,5 +24,5 @@ urlpatterns = [
     # In development Django serves the public pictures; with DEBUG off this line does nothing.
     # Only `avatars/`: no path, however twisted, leads from there to the protected ones.
     *static(f"{settings.MEDIA_URL}avatars/", document_root=settings.MEDIA_ROOT / "avatars"),
-    re_path(rf"^media/(?P<name>{delivery.NAME})$", delivery.media, name="media"),
+    path("media/", include("profiles.pictures.urls")),
 ]

@@ -58,13 +58,17 @@ class ProfileAdmin(admin.ModelAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         # So that what the owner changed after the form was opened is not changed back.
-        shows = db_field.name in Profile.GUARDED - {"avatar"}
+        shows = db_field.name in ("description", "visibility")
         return super().formfield_for_dbfield(
             db_field, request, **kwargs, **({"show_hidden_initial": True} if shows else {})
         )
 
     def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
-        obj.save(update_fields=form.changed_data)
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        if "avatar" in changes:
+            # The old description is that of the old picture.
+            changes = {"description": "", **changes, "avatar": obj.avatar.assigned}
+        obj.change(**changes)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """List the accounts that go as well: whoever may not delete them deletes no profile."""

@@ -1,4 +1,4 @@
-"""What people may say of themselves, and the picture they put up."""
+"""The forms of a profile and of its picture."""
 
 import logging
 from collections.abc import Iterator
@@ -13,21 +13,20 @@ from django.utils.translation import ngettext_lazy
 
 from .models import Profile
 from .pictures.avatar import Avatar, Crop
-from .pictures.fields import KEEP, make_avatar
-from .pictures.names import SIZES
+from .pictures.files import KEEP
 from .pictures.timings import Timings
 from .throttles import ThrottledForm
 
 logger = logging.getLogger(__name__)
 
-# From left to right or the other way, as its text does; while there is none, as the page does:
-# that `:placeholder-shown` tells, which needs a placeholder.
+# The text decides its direction. In an empty field the page does, by `:placeholder-shown`, which
+# needs a placeholder.
 EITHER_WAY = {"dir": "auto", "placeholder": " "}
 
 
 @contextmanager
-def tell_outage(form: forms.BaseForm) -> Iterator[None]:
-    """Put it among a form's errors when its picture could not be stored."""
+def report_outage(form: forms.BaseForm) -> Iterator[None]:
+    """Add an error to a form whose picture could not be stored."""
     try:
         yield
     except OSError:
@@ -48,8 +47,19 @@ class LinesInput(forms.Textarea):
         return value.replace("\r\n", "\n") if value else value
 
 
-class ProfileForm(forms.ModelForm):
-    """Everything a profile says but its picture."""
+class ChangeForm(forms.ModelForm):
+    """Writes the columns that were changed, and moves the picture with them."""
+
+    instance: Profile
+
+    def save(self, commit: bool = True) -> Profile:
+        """Change the profile; raise `OSError`, and change nothing, if its picture cannot move."""
+        self.instance.change(**{name: self.cleaned_data[name] for name in self.changed_data})
+        return self.instance
+
+
+class ProfileForm(ChangeForm):
+    """Everything of a profile but its picture."""
 
     website = forms.URLField(
         label=_("Website"),
@@ -76,8 +86,8 @@ class ProfileForm(forms.ModelForm):
         }
 
 
-class WelcomeForm(forms.ModelForm):
-    """What is asked of a new member first."""
+class WelcomeForm(ChangeForm):
+    """The first questions to a new member."""
 
     class Meta(ProfileForm.Meta):
         fields = ["display_name", "visibility"]
@@ -145,7 +155,8 @@ class AvatarForm(ThrottledForm):
         if content and not self.errors:
             crop = Crop(cleaned.get("crop_keep") or "middle", x or 0, y or 0, size)
             try:
-                cleaned["made"] = make_avatar(content, crop, self.timings)
+                field = self.profile.avatar.field
+                cleaned["made"] = field.make_avatar(content, crop, self.timings)
             except ValidationError as error:
                 self.add_error("avatar", error)
         elif not content and not self.profile.avatar and not self.errors:
@@ -153,7 +164,7 @@ class AvatarForm(ThrottledForm):
         return cleaned
 
     def save(self) -> dict[str, Any] | None:
-        """Put up the picture; return what to tell of it, or None where there was no new one."""
+        """Store the picture and its description; return the receipt of a new picture."""
         avatar: Avatar | None = self.cleaned_data.get("made")
         description = self.cleaned_data["description"]
         with self.timings.measure("store"):
@@ -161,29 +172,29 @@ class AvatarForm(ThrottledForm):
         return self.write_receipt(avatar) if avatar else None
 
     def write_receipt(self, avatar: Avatar) -> dict[str, Any]:
-        """Return what arrived, the kinds of things thrown away, and what is kept, in bytes."""
+        """Return what arrived, the kinds of metadata that were removed, and what is stored."""
         return {
             "arrived": self.list_facts(avatar),
             "thrown_away": list(avatar.removed),
             "kept": {
-                "side": min(avatar.side, SIZES[0]),
+                "side": min(avatar.side, self.profile.avatar.field.sizes.widths[0]),
                 "files": {ending: len(data) for ending, data in avatar.files.items()},
                 "bytes": sum(map(len, avatar.files.values())),
             },
         }
 
     def list_facts(self, avatar: Avatar) -> dict[str, Any]:
-        """Return what arrived, as far as it concerns nobody."""
+        """Return the facts of what arrived that say nothing about a person."""
         facts = {"format": avatar.format, "width": avatar.width, "height": avatar.height}
         return facts | {"bytes": self.upload.size}
 
     @property
     def upload(self) -> UploadedFile:
-        """What was sent, taken or not."""
+        """The file that was sent, also where it was refused."""
         return cast(UploadedFile, self.files["avatar"])
 
     def write_report(self) -> dict[str, Any]:
-        """Return what the log says of an upload: nothing that names it or was found in it."""
+        """Return what is logged of an upload: neither its name nor what it contained."""
         made: Avatar | None = self.cleaned_data.get("made")
         report: dict[str, Any] = self.list_facts(made) if made else {"bytes": self.upload.size}
         errors = self.errors.as_data()

@@ -15,8 +15,6 @@ from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from .models import Profile
-from .pictures.fields import PLACEHOLDER
-from .pictures.names import ENDINGS
 
 STYLESHEET = "css/site.css"
 # What a template says, as text: inside a template it would be done instead of shown.
@@ -87,6 +85,7 @@ def describe(request: HttpRequest, example: Profile | None) -> dict[str, Any]:
     in_bucket = not isinstance(storages["default"], FileSystemStorage)
     url = example.avatar.url if example else ""
     address = static(STYLESHEET)
+    field = Profile._meta.get_field("avatar")
     return {
         "static_name": STYLESHEET,
         "static_url": hide_host(address),
@@ -97,9 +96,9 @@ def describe(request: HttpRequest, example: Profile | None) -> dict[str, Any]:
         "media_url": hide_bucket(url, example.avatar.name) if example else "",
         "media_curl": write_curl(request, example) if example else "",
         "media_stage": "many" if in_bucket else find_stage(),
-        "media_count": len(ENDINGS),
+        "media_count": len(field.sizes.endings),
         "in_bucket": in_bucket,
-        "placeholder_url": hide_host(static(PLACEHOLDER)),
+        "placeholder_url": hide_host(static(field.placeholder)),
         "debug": settings.DEBUG,
         "static_host": bool(settings.STATIC_HOST),
         "media_delivery": settings.MEDIA_DELIVERY,

@@ -1,7 +1,6 @@
 """What is remembered of people, and who may see it."""
 
 import unicodedata
-from collections.abc import Collection, Iterable
 from typing import Any, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -14,7 +13,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from .pictures.avatar import Avatar
 from .pictures.fields import AvatarField
+from .pictures.files import KEEP, Keep
+from .pictures.initials import get_initials
 
 
 class UsernameField(models.CharField):
@@ -119,9 +121,6 @@ class Profile(models.Model):
         MEMBERS = "members", _("Members, who have signed in")
         PRIVATE = "private", _("Only me")
 
-    # Written by `avatar.replace` alone, under a lock: they belong together.
-    GUARDED = frozenset({"avatar", "description", "visibility"})
-
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")
     display_name = models.CharField(
         _("name"), max_length=60, blank=True, validators=[validate_visible]
@@ -134,7 +133,16 @@ class Profile(models.Model):
     visibility = models.CharField(
         _("who can see you"), max_length=7, choices=Visibility, default=Visibility.MEMBERS
     )
-    avatar = AvatarField(_("picture"), upload_to="avatars/", blank=True, db_index=True)
+    avatar = AvatarField(
+        _("picture"),
+        upload_to="avatars/",
+        protected_to="protected/",
+        is_public=lambda profile: profile.is_public,
+        visible_to=lambda user: Profile.objects.visible_to(user),
+        description_field="description",
+        blank=True,
+        db_index=True,
+    )
     description = models.CharField(_("description of the picture"), max_length=250, blank=True)
     # What the search looks in: letters of any case and accent are found by plain ones.
     folded_name = models.TextField(editable=False)
@@ -148,65 +156,27 @@ class Profile(models.Model):
     def __str__(self) -> str:
         return self.display_name or self.user.username
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        instance = super().from_db(db, field_names, values)
-        instance._remember(cls.GUARDED)
-        return instance
-
-    def refresh_from_db(
-        self,
-        using: str | None = None,
-        fields: Iterable[str] | None = None,
-        from_queryset: models.QuerySet["Profile"] | None = None,
-    ) -> None:
-        super().refresh_from_db(using, fields, from_queryset)
-        self._remember(self.GUARDED.intersection(fields or self.GUARDED))
-
-    def _remember(self, names: Collection[str]) -> None:
-        """Note what the row holds, to tell later what was changed here."""
-        stored = {name: str(self.__dict__[name]) for name in names if name in self.__dict__}
-        self._stored = getattr(self, "_stored", {}) | stored
-
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the profile; a changed avatar or visibility goes through `avatar.replace`.
-
-        So a copy that was read before somebody's upload never puts the old name back. Raises
-        `ValidationError` for an assigned picture that is not taken.
-        """
         self.folded_name = fold(self.display_name)
-        if self._state.adding:
-            made = self.avatar.make() if self.avatar.is_pending else None
-            self.avatar = ""
-            super().save(*args, **kwargs)
-            self._remember(self.GUARDED)
-            if made:
-                self.avatar.replace(made)
-        else:
-            columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-            update_fields = kwargs.pop("update_fields", None)
-            columns &= set(columns if update_fields is None else update_fields)
-            if "display_name" in columns:
-                columns.add("folded_name")
-            if changes := self._find_guarded_changes(columns):
-                self.avatar.replace(**changes)
-            super().save(*args, update_fields=columns - self.GUARDED, **kwargs)
+        if "display_name" in (kwargs.get("update_fields") or []):
+            kwargs["update_fields"] = {*kwargs["update_fields"], "folded_name"}
+        super().save(*args, **kwargs)
 
-    def _find_guarded_changes(self, columns: Collection[str]) -> dict[str, Any]:
-        changes: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("description", "visibility")
-            if name in columns and getattr(self, name) != self._stored[name]
-        }
-        if "avatar" in columns and self.avatar.is_pending:
-            # The old description is of the old picture.
-            changes = {"description": "", **changes, "avatar": self.avatar.make()}
-        elif "avatar" in columns and self._stored["avatar"] and not self.avatar:
-            changes = {**changes, "description": "", "avatar": None}
-        return changes
+    def change(self, avatar: Avatar | Keep | None = KEEP, **changes: Any) -> None:
+        """Change columns, and the picture or its place with them, in one transaction.
+
+        Raises `OSError` where files cannot be stored; then nothing has changed.
+        """
+        if "display_name" in changes:
+            changes["folded_name"] = fold(changes["display_name"])
+        self.avatar.replace(avatar, **changes)
 
     def get_absolute_url(self) -> str:
         return reverse("profiles:detail", kwargs={"username": self.user.username})
+
+    @property
+    def initials(self) -> str:
+        return get_initials(str(self)) or get_initials(self.user.username)
 
     @property
     def is_public(self) -> bool:

@@ -6,6 +6,7 @@ from typing import cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from .answers import show, tell
-from .forms import AvatarForm, ProfileForm, WelcomeForm, tell_outage
+from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
-from .pictures.uploads import find_timings
+from .pictures.uploads import get_timings
 from .search import paginate, search
 from .throttles import forgive
 
@@ -71,7 +72,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
         instance=get_object_or_404(Profile, user=request.user),
     )
     if form.is_valid():
-        with tell_outage(form):
+        with report_outage(form):
             form.save()
             if welcome:
                 return redirect(reverse("profiles:avatar") + "?welcome")
@@ -83,24 +84,25 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def avatar_edit(request: HttpRequest) -> HttpResponse:
-    """Let a member put up a picture; a script that asks for nobody is told so in its own words."""
-    if not request.user.is_authenticated and wants_json(request):
+    """Ask for a picture or its description; ask those to sign in who have not."""
+    if request.user.is_authenticated:
+        return save_avatar(cast(MemberRequest, request))
+    if wants_json(request):
         errors = {"__all__": [_("You are not signed in any more.")]}
         return JsonResponse({"errors": errors}, status=401)
-    return edit_avatar(cast(MemberRequest, request))
+    return redirect_to_login(request.get_full_path())
 
 
-@login_required
-def edit_avatar(request: MemberRequest) -> HttpResponse:
-    """Put up a picture, or change its description."""
+def save_avatar(request: MemberRequest) -> HttpResponse:
+    """Store what was sent, or answer with the form."""
     profile = request.user.profile
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
-    form = AvatarForm(*sent, profile=profile, timings=find_timings(request))
+    form = AvatarForm(*sent, profile=profile, timings=get_timings(request))
     if request.FILES:
         form.throttle("upload", request.user.pk)
     response = None
     if form.is_valid():
-        with tell_outage(form):
+        with report_outage(form):
             response = answer_saved(request, form)
     response = response or answer_form(request, form)
     if form.has_error("avatar", "busy"):

@@ -71,8 +71,7 @@ def linus(db: None) -> User:
 def make_person(username: str, name: str, visibility: str) -> User:
     """Make a member with a picture, whose password is "pass phrase"."""
     user = User.objects.create_user(username, f"{username}@example.org", "pass phrase")
-    user.profile.display_name = name
-    user.profile.visibility = visibility
+    user.profile.change(display_name=name, visibility=visibility)
     user.profile.avatar.save("photo.jpg", ContentFile(draw_jpeg()))
     return User.objects.get(pk=user.pk)
 

@@ -149,7 +149,7 @@ def test_a_profile_cannot_be_added_alone(as_root: Client) -> None:
 def test_the_list_shows_pictures_and_placeholders(as_root: Client, ada: User) -> None:
     page = as_root.get("/admin/profiles/profile/").content.decode()
     assert f'<img src="{ada.profile.avatar.url_for("128.webp")}"' in page
-    assert '<img src="/static/profiles/placeholder.svg"' in page
+    assert '<img src="/static/pictures/placeholder.svg"' in page
 
 
 def test_more_profiles_cost_no_more_queries(

@@ -20,7 +20,7 @@ from django.test import Client
 from profiles.pictures import cell, sandbox
 from profiles.pictures.cell import Zygote
 from profiles.pictures.limits import Refused
-from profiles.pictures.names import ENDINGS
+from profiles.pictures.names import Sizes
 
 from .helpers.cells import find_children, watch_cells
 from .helpers.pictures import draw_as, draw_jpeg
@@ -36,10 +36,10 @@ from {package} import sandbox, zygote
 PAGE = ctypes.c_void_p(id(zygote) & ~4095)
 open_honestly = zygote.make_answer
 
-def make_answer(file, crop):
+def make_answer(file, request):
     code = file.peek()
     if not code.startswith(b"# code"):
-        return open_honestly(file, crop)
+        return open_honestly(file, request)
     names = globals() | dict(answer=b"")
     exec(code, names)
     return names["answer"]
@@ -47,7 +47,7 @@ def make_answer(file, crop):
 def tell_lies(**lies):
     picture = io.BytesIO()
     zygote.Image.linear_gradient("L").save(picture, "JPEG")
-    honest = open_honestly(picture, zygote.Crop())
+    honest = open_honestly(picture, json.dumps([dict(), [512, 256, 128, 64], 256]))
     start = 4 + int.from_bytes(honest[:4])
     head = json.loads(honest[4:start])
     head["source"] |= lies.pop("source", dict())
@@ -134,7 +134,7 @@ def run(code: str) -> tuple[str, str]:
 
 def take(data: bytes = draw_jpeg()) -> None:
     """Make an avatar, as for the next person who uploads a picture."""
-    assert list(cell.make_avatar(BytesIO(data)).files) == ENDINGS
+    assert list(cell.make_avatar(BytesIO(data)).files) == Sizes().endings
 
 
 FORBIDDEN = {
@@ -243,10 +243,10 @@ LIES = {
     "without an end": "bytes(5_000_000)",
     "a list": "b'\\0\\0\\0\\2[]'",
     "endless nesting": "(3000).to_bytes(4) + b'[' * 3000",
-    "no files": "tell_lies(sizes=[])",
-    "files of less than nothing": "tell_lies(sizes=[10**6, -1, -1, -1, -1])",
-    "files of half a byte": "tell_lies(sizes=[0.5, 0.5, 1, 1, 1])",
-    "one file too many": "tell_lies(sizes=[1] * 6)",
+    "no files": "tell_lies(lengths=[])",
+    "files of less than nothing": "tell_lies(lengths=[10**6, -1, -1, -1, -1])",
+    "files of half a byte": "tell_lies(lengths=[0.5, 0.5, 1, 1, 1])",
+    "one file too many": "tell_lies(lengths=[1] * 6)",
     "a page in place of a picture": "tell_lies().replace(b'RIFF', b'<!do')",
     "a name of its own": "tell_lies(source=dict(format='<script>'))",
     "a number that is a word": "tell_lies(source=dict(width='wide'))",

@@ -102,7 +102,7 @@ def measure_quarters(data: bytes) -> list[list[float]]:
 
     The picture is pressed into a square, which leaves the means as they are.
     """
-    source = decode(BytesIO(data), Crop())
+    source = decode(BytesIO(data), Crop(), 512)
     orientation, _ = metadata.read_exif(source.info.get("exif") or b"")
     left, top, _, _ = source.find_box(0, 0, 0)
     width, height = (side / source.scale for side in source.size)

@@ -6,7 +6,6 @@ from django.conf import LazySettings
 from django.test import Client
 
 from profiles.models import Profile, User
-from profiles.pictures.names import list_names
 
 from .conftest import sign_in
 from .helpers.pictures import draw, encode
@@ -24,7 +23,7 @@ def get(client: Client, profile: Profile, ending: str = "256.webp") -> int:
 
 
 def test_every_file_of_a_public_picture_is_handed_out(ada: User, client: Client) -> None:
-    for name in list_names(ada.profile.avatar.name):
+    for name in ada.profile.avatar.field.store.list_names(ada.profile.avatar.name):
         response = client.get(f"/media/{name}")
         kind = "image/jpeg" if name.endswith("jpg") else "image/webp"
         assert (response.status_code, response["Content-Type"]) == (200, kind)
@@ -113,90 +112,25 @@ def read_etag(client: Client, url: str) -> str:
     return response["ETag"]
 
 
-RANGES = {
-    "bytes=0-9": (0, 10),
-    "bytes=5-5": (5, 6),
-    "Bytes=10-": (10, None),
-    "bytes=-7": (-7, None),
-    "bytes=0-999999999": (0, None),
-    "bytes=-999999999": (0, None),
-}
-
-
-@pytest.mark.parametrize("asked", RANGES)
-def test_a_broken_download_goes_on_where_it_broke(asked: str, ada: User, client: Client) -> None:
-    url = ada.profile.avatar.url
-    data = client.get(url).getvalue()
-    response = client.get(url, headers={"Range": asked})
-    part = data[slice(*RANGES[asked])]
-    assert (response.status_code, response.content) == (206, part)
-    first = data.index(part)
-    assert response["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/{len(data)}"
-    assert response["Content-Length"] == str(len(part))
-    assert (response["Content-Type"], response["Cache-Control"]) == ("image/webp", PUBLIC)
-
-
-@pytest.mark.parametrize("asked", ["bytes=999999999-", "bytes=999999998-999999999", "bytes=-0"])
-def test_a_range_beyond_the_end_is_refused_and_not_kept(
-    asked: str, ada: User, client: Client
-) -> None:
-    url = ada.profile.avatar.url
-    size = len(client.get(url).getvalue())
-    response = client.get(url, headers={"Range": asked})
-    assert (response.status_code, response.content) == (416, b"")
-    assert response["Content-Range"] == f"bytes */{size}"
-    assert response["Cache-Control"] == "no-store"
-
-
-@pytest.mark.parametrize(
-    "asked",
-    ["bytes=9-5", "bytes=-", "bytes=a-b", "lines=0-9", "bytes=0-1,4-5", "bytes=0-" + "9" * 99],
-)
-def test_a_range_that_is_none_brings_the_whole_picture(
-    asked: str, ada: User, client: Client
-) -> None:
-    response = client.get(ada.profile.avatar.url, headers={"Range": asked})
+def test_a_part_of_a_picture_is_answered_with_the_whole(ada: User, client: Client) -> None:
+    response = client.get(ada.profile.avatar.url, headers={"Range": "bytes=0-9"})
     assert response.status_code == HTTPStatus.OK
-    assert len(response.getvalue()) == int(response["Content-Length"])
-    assert response["Accept-Ranges"] == "bytes"
+    assert len(response.getvalue()) == int(response["Content-Length"]) > 10
 
 
-def test_a_range_is_of_the_picture_that_the_browser_has_begun(ada: User, client: Client) -> None:
-    url = ada.profile.avatar.url
-    etag = read_etag(client, url)
-    statuses = []
-    for known in (etag, f"W/{etag}", '"another"', "Mon, 23 Nov 2026 00:00:00 GMT"):
-        response = client.get(url, headers={"Range": "bytes=1-2", "If-Range": known})
-        response.close()
-        statuses.append(response.status_code)
-    assert statuses == [206, 200, 200, 200]
-
-
-def test_what_the_browser_has_comes_before_the_range_it_asks_for(ada: User, client: Client) -> None:
-    url = ada.profile.avatar.url
-    etag = read_etag(client, url)
-    asked = {"Range": "bytes=1-2"}
-    assert client.get(url, headers=asked | {"If-None-Match": etag}).status_code == 304
-    assert client.get(url, headers=asked | {"If-None-Match": '"another"'}).status_code == 206
-    changed = client.get(url, headers=asked | {"If-Match": '"another"'})
+def test_a_picture_that_the_browser_has_in_another_version_is_not_kept(
+    ada: User, client: Client
+) -> None:
+    changed = client.get(ada.profile.avatar.url, headers={"If-Match": '"another"'})
     assert (changed.status_code, changed["Cache-Control"]) == (412, "no-store")
 
 
 def test_the_head_of_a_picture_is_that_of_the_whole(ada: User, client: Client) -> None:
     url = ada.profile.avatar.url
-    response = client.head(url, headers={"Range": "bytes=0-9"})
+    response = client.head(url)
     response.close()
     assert response.status_code == HTTPStatus.OK
     assert int(response["Content-Length"]) == len(client.get(url).getvalue())
-
-
-def test_a_part_of_a_protected_picture_is_for_those_who_may_see_it(
-    grace: User, as_ada: Client, client: Client
-) -> None:
-    asked = {"Range": "bytes=0-3"}
-    part = as_ada.get(grace.profile.avatar.url, headers=asked)
-    assert (part.content, part["Cache-Control"]) == (b"RIFF", "private, max-age=3600")
-    assert client.get(grace.profile.avatar.url, headers=asked).status_code == HTTPStatus.NOT_FOUND
 
 
 def test_a_picture_that_is_not_there_is_not_found(ada: User, client: Client) -> None:

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 
 from profiles.models import Profile, User
-from profiles.pictures.fields import make_avatar
+from profiles.pictures.making import make_avatar
 
 from .conftest import list_media
 from .helpers.pictures import draw_jpeg

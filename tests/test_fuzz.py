@@ -14,7 +14,7 @@ from PIL import Image
 
 from profiles.pictures.cell import make_avatar
 from profiles.pictures.limits import Refused
-from profiles.pictures.names import ENDINGS
+from profiles.pictures.names import Sizes
 
 from .helpers.cells import watch_cells
 from .helpers.corpus import CORPUS
@@ -87,7 +87,7 @@ def check_damaged(data: bytes, damages: list[tuple[int, int, bytes]]) -> None:
             refusal = refused.code
     [ended] = cells  # A decoder may crash in its cell; what forks the cells may not.
     assert getattr(ended, "signal", "") != "no signal"  # An honest cell that lives has an answer.
-    assert refusal or list(files) == ENDINGS
+    assert refusal or list(files) == Sizes().endings
     for content in files.values():
         im = Image.open(BytesIO(content))
         im.load()

@@ -17,7 +17,7 @@ from profiles.pictures import cell
 from profiles.pictures.avatar import Avatar, Crop
 from profiles.pictures.colours import MAX_PROFILE_BYTES
 from profiles.pictures.limits import Refused
-from profiles.pictures.names import SIZES
+from profiles.pictures.names import Sizes
 
 from .helpers.cells import check_cost, watch_cells
 from .helpers.pictures import (
@@ -344,8 +344,8 @@ def test_the_square_is_the_chosen_one_to_the_pixel(side: int, orientation: int) 
 )
 def test_every_size_is_there_and_none_is_enlarged(side: int, sides: list[int]) -> None:
     files = make(draw_jpeg(side + 10, side)).files
-    assert sorted(files) == sorted([*(f"{size}.webp" for size in SIZES), "256.jpg"])
-    for size, expected in zip(SIZES, sides, strict=True):
+    assert sorted(files) == sorted([*(f"{size}.webp" for size in Sizes().widths), "256.jpg"])
+    for size, expected in zip(Sizes().widths, sides, strict=True):
         im = Image.open(BytesIO(files[f"{size}.webp"]))
         assert (im.format, im.size) == ("WEBP", (expected, expected))
         assert list_colours(im) == near(*QUARTERS)
@@ -422,7 +422,7 @@ def test_fine_lines_are_smoothed_not_dropped(mode: str) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "GIF"])
 def test_transparency_is_kept_and_is_white_in_the_link_preview(kind: str) -> None:
     files = make(encode(draw_half(BLUE, RED), kind)).files
-    for size in SIZES:
+    for size in Sizes().widths:
         assert find_transparency(Image.open(BytesIO(files[f"{size}.webp"]))) == [255, 0]
     preview = Image.open(BytesIO(files["256.jpg"]))
     assert list_colours(preview) == near(BLUE, (255, 255, 255), BLUE, (255, 255, 255))

@@ -9,7 +9,7 @@ from .helpers.servers import GUNICORN, ROOT, find, get, make_environment, manage
 TEMPLATES = [*ROOT.glob("templates/**/*.*"), *ROOT.glob("profiles/templates/**/*.*")]
 LITERALS = {
     name for path in TEMPLATES for name in re.findall(r"{% static [\"']([^\"']+)", path.read_text())
-} | {"profiles/placeholder.svg"}
+} | {"pictures/placeholder.svg"}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from profiles.models import Profile, User
-from profiles.templatetags.avatars import get_initials, trace_name
+from profiles.pictures.initials import get_initials
+from profiles.templatetags.receipts import trace_name
 
 from .helpers.pictures import draw, draw_jpeg, draw_noise, encode
 from .test_uploads import upload_named
@@ -151,7 +152,7 @@ def test_who_has_no_picture_is_shown_by_initials_without_a_request(mary: User) -
 
 def test_initials_have_a_colour_and_a_size_of_their_own(mary: User) -> None:
     image = read_attributes(show(mary, "size=40"))
-    assert image["class"] == f"avatar hue-{mary.pk % 12}"
+    assert image["class"] == f"avatar hue-{mary.profile.pk % 12}"
     assert (image["width"], image["height"]) == ("40", "40")
 
 
@@ -210,12 +211,12 @@ def test_the_seeds_own_line_shows_a_members_only_picture(grace: User) -> None:
 
 
 def test_the_seeds_own_line_shows_a_placeholder_where_there_is_no_picture(mary: User) -> None:
-    assert render(SEEDS_LINE, mary) == '<img src="/static/profiles/placeholder.svg">'
+    assert render(SEEDS_LINE, mary) == '<img src="/static/pictures/placeholder.svg">'
     assert not mary.profile.avatar
 
 
 def test_the_placeholder_is_a_file_of_the_site(settings: LazySettings) -> None:
-    folder = Path(settings.BASE_DIR) / "profiles/static/profiles"
+    folder = Path(settings.BASE_DIR) / "profiles/pictures/static/pictures"
     assert (folder / "placeholder.svg").read_text().startswith("<svg")
 
 

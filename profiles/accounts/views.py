@@ -22,7 +22,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ..answers import show
 from ..clients import client_network
 from ..models import MemberRequest, Profile, User
-from ..pictures.fields import read_files
 from .forms import (
     EmailForm,
     PasswordForm,
@@ -114,7 +113,7 @@ def export(request: MemberRequest) -> FileResponse:
     file = BytesIO()
     with ZipFile(file, "w") as archive:
         archive.writestr("likeness.json", json.dumps(describe(profile), indent=2, default=str))
-        for ending, data in read_files(profile.avatar.name or "").items():
+        for ending, data in profile.avatar.field.store.read(profile.avatar.name or "").items():
             archive.writestr(f"picture-{ending}", data)
     file.seek(0)
     name = f"likeness-{request.user.username}.zip"

@@ -10,7 +10,7 @@ from typing import Any
 
 from .avatar import TRACES, Avatar
 from .limits import FORMATS, MAX_MEGAPIXELS, MIN_SIDE, REFUSALS, Refused
-from .names import ENDINGS
+from .names import Sizes
 
 # Before each answer: the signal that ended the cell, its CPU in milliseconds, its memory in kB, and
 # how many bytes follow.
@@ -23,9 +23,9 @@ STARTS = {"webp": (b"RIFF", b"WEBP"), "jpg": (b"\xff\xd8\xff", b"")}
 
 def write_answer(avatar: Avatar, timings: dict[str, float]) -> bytes:
     source = {name: value for name, value in vars(avatar).items() if name != "files"}
-    files = [avatar.files[ending] for ending in ENDINGS]
-    head = {"source": source, "sizes": list(map(len, files)), "timings": timings}
-    return _pack(head, files)
+    lengths = [len(data) for data in avatar.files.values()]
+    head = {"source": source, "lengths": lengths, "timings": timings}
+    return _pack(head, avatar.files.values())
 
 
 def write_refusal(refused: Refused) -> bytes:
@@ -37,7 +37,7 @@ def _pack(head: dict[str, Any], files: Iterable[bytes] = ()) -> bytes:
     return b"".join([len(text).to_bytes(4), text, *files])
 
 
-def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
+def read_answer(data: bytes, sizes: Sizes) -> tuple[Avatar, dict[str, float]]:
     """Return the avatar and the milliseconds of its steps; raise `Refused` where that was said.
 
     Raises `ValueError`, or whatever the damage leads to, for what no honest cell writes.
@@ -47,15 +47,15 @@ def read_answer(data: bytes) -> tuple[Avatar, dict[str, float]]:
     if "refused" in head:
         raise _read_refusal(head["refused"], head["facts"])
     files = {}
-    for ending, size in zip(ENDINGS, head["sizes"], strict=True):
-        files[ending] = data[start : start + size]
-        start += size
+    for ending, length in zip(sizes.endings, head["lengths"], strict=True):
+        files[ending] = data[start : start + length]
+        start += length
     source = head["source"]
     avatar = Avatar(files, **{**source, "removed": tuple(source["removed"])})
     spent = {step: head["timings"][step] for step in ("decode", "encode")}
     _require(
         start == len(data),
-        all(_is_number(size, len(data)) for size in head["sizes"]),
+        all(_is_number(length, len(data)) for length in head["lengths"]),
         all(_begins_well(content, ending) for ending, content in files.items()),
         avatar.format in FORMATS,
         all(_is_number(side, MAX_SIDE) for side in (avatar.width, avatar.height, avatar.side)),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .limits import MIN_SIDE
-from .names import MAX_PIXEL_ART_SIDE, NAME_ENDING
+from .names import MAX_PIXEL_ART_SIDE
 
 # What a source may say beside the picture: the kinds of it.
 TRACES = ("place", "camera", "date", "author", "edits", "comment")
@@ -30,7 +30,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Avatar:
-    """A finished avatar: its files by name ending, and what to report of the source."""
+    """A finished avatar: its files by name ending, the largest first, and facts of the source."""
 
     files: dict[str, bytes]
     format: str
@@ -45,6 +45,6 @@ class Avatar:
 
         A drawing is stored without loss (RFC 9649, 3.4); so is a photo of few colours.
         """
-        is_lossless = self.files[NAME_ENDING][12:16] == b"VP8L"
+        is_lossless = next(iter(self.files.values()))[12:16] == b"VP8L"
         is_small = self.side <= MAX_PIXEL_ART_SIDE
         return is_lossless and is_small and self.format in ("PNG", "GIF", "WebP")

@@ -23,6 +23,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from .answer import HEAD, MAX_SIDE, read_answer
 from .avatar import Avatar, Crop
 from .limits import SIGNATURE_BYTES, Refused, find_format
+from .names import Sizes
 from .timings import Timings
 
 logger = logging.getLogger(__name__)
@@ -105,13 +106,14 @@ class Zygote:
         self.features = self.features or json.loads(self.receive().data)
         return self.features
 
-    def ask(self, picture: IO[bytes], crop: Crop, needs_filter: bool) -> Answer:
+    def ask(self, picture: IO[bytes], crop: Crop, sizes: Sizes, needs_filter: bool) -> Answer:
         """Return what a cell answers; raise `EOFError` or `OSError` when the zygote has ended."""
         if not self.read_features()["filter"] and needs_filter:
             raise Refused("unsafe")
         # A form takes numbers of any length; no picture needs such.
         numbers = {name: _clamp(getattr(crop, name)) for name in ("x", "y", "size")}
-        request = json.dumps({"keep": crop.keep, **numbers}).encode()
+        square = {"keep": crop.keep, **numbers}
+        request = json.dumps([square, sizes.widths, sizes.link_preview]).encode()
         picture.seek(0)
         socket.send_fds(self.socket, [request], [picture.fileno()])
         return self.receive()
@@ -161,6 +163,7 @@ def make_avatar(
     file: BinaryIO,
     crop: Crop = Crop(),
     timings: Timings | None = None,
+    sizes: Sizes = Sizes(),
     needs_filter: bool = False,
 ) -> Avatar:
     """Return the avatar cut out of a picture; raise `Refused` with the reason.
@@ -174,8 +177,8 @@ def make_avatar(
         started = time.perf_counter()
         with _turn:
             timings.add("wait", started)
-            answer = _ask(picture, crop, needs_filter)
-    return _judge(answer, kind, timings)
+            answer = _ask(picture, crop, sizes, needs_filter)
+    return _judge(answer, kind, sizes, timings)
 
 
 def _clamp(number: int | None) -> int | None:
@@ -216,10 +219,10 @@ def open_in_memory() -> IO[bytes]:
     return TemporaryFile(buffering=0)
 
 
-def _ask(picture: IO[bytes], crop: Crop, needs_filter: bool) -> Answer:
+def _ask(picture: IO[bytes], crop: Crop, sizes: Sizes, needs_filter: bool) -> Answer:
     for _ in range(TRIES):
         try:
-            return Zygote.find().ask(picture, crop, needs_filter)
+            return Zygote.find().ask(picture, crop, sizes, needs_filter)
         except (EOFError, OSError) as error:
             end()
             logger.warning("The process that has pictures opened has ended. Starting another.")
@@ -228,11 +231,11 @@ def _ask(picture: IO[bytes], crop: Crop, needs_filter: bool) -> Answer:
     raise Refused("unable")
 
 
-def _judge(answer: Answer, kind: str, timings: Timings) -> Avatar:
+def _judge(answer: Answer, kind: str, sizes: Sizes, timings: Timings) -> Avatar:
     """Return the avatar that a cell has made, or raise `Refused` with why it has not."""
     facts = {"format": kind, "cpu": answer.milliseconds, "megabytes": answer.kilobytes // 1000}
     try:
-        avatar, spent = read_answer(answer.data)
+        avatar, spent = read_answer(answer.data, sizes)
     except Refused as refused:
         if (
             refused.code in ("broken", "cut")

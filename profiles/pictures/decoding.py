@@ -10,7 +10,6 @@ from . import boxes, jpeg
 from .avatar import Crop
 from .heic import THREADS, HeicImage
 from .limits import SIGNATURE_BYTES, Refused, find_format, refuse_size
-from .names import SIZES
 from .png import read_png
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
@@ -50,19 +49,22 @@ class Source(NamedTuple):
         )
 
 
-def decode(file: BinaryIO, crop: Crop) -> Source:
-    """Return the decoded picture; raise `Refused`, or what its decoder raises."""
+def decode(file: BinaryIO, crop: Crop, target: int) -> Source:
+    """Return the decoded picture, whose square keeps `target` pixels or all that it has.
+
+    Raises `Refused`, or what its decoder raises.
+    """
     im, info = look(file)
     size = im.size
     try:
-        scale = load(im, crop)
+        scale = load(im, crop, target)
     except OSError:
         scale = 0
     if not scale or (is_jpeg(im) and is_doubtful(file, im)):
         # Not in the `except` block, whose traceback holds the picture: two may not fit into a cell.
         kind = im.format
         del im
-        im, scale = load_again(file, kind, crop)
+        im, scale = load_again(file, kind, crop, target)
     if scale == 1:
         size = im.size  # A HEIC may turn out to have another size than its header says.
     return crop_to_shown(Source(im, info, size, scale))
@@ -101,13 +103,13 @@ def count_samples(im: Image.Image) -> float:
     return sum(across * down for across, down in sampling) / most
 
 
-def load(im: Picture, crop: Crop) -> int:
+def load(im: Picture, crop: Crop, target: int) -> int:
     """Decode, a JPEG as small as its codec can while it stays good; return how much smaller."""
     scale = 1
     if is_jpeg(im):
         _, _, side = crop.square(*im.size)
         # 1.4 source pixels for each of the target: with less, the downscale turns soft.
-        scale = next((s for s in (8, 4, 2) if side / s >= 1.4 * SIZES[0]), 1)
+        scale = next((s for s in (8, 4, 2) if side / s >= 1.4 * target), 1)
         im.draft(None, (im.width // scale, im.height // scale))
     im.load()
     return scale
@@ -136,12 +138,14 @@ def read_at(file: BinaryIO, at: int, size: int = -1) -> bytes:
     return file.read(size)
 
 
-def load_again(file: BinaryIO, kind: str | None, crop: Crop) -> tuple[Image.Image, int]:
+def load_again(
+    file: BinaryIO, kind: str | None, crop: Crop, target: int
+) -> tuple[Image.Image, int]:
     """Decode a JPEG or GIF of which the end may be missing; refuse one of which more is."""
     data = read_at(file, 0)
     if kind == "GIF":
         im = Image.open(BytesIO(data + GIF_END), formats=["GIF"])
-        return im, load(im, crop)
+        return im, load(im, crop, target)
     if kind not in ("JPEG", "MPO"):
         raise OSError("It cannot be decoded.")
     data = data[: jpeg.find_scan_end(data)]
@@ -150,7 +154,7 @@ def load_again(file: BinaryIO, kind: str | None, crop: Crop) -> tuple[Image.Imag
     sums = set()
     for end in jpeg.ENDS:  # Rows that are missing look different with another end.
         im = Image.open(BytesIO(data + end), formats=["JPEG"])
-        scale = load(im, crop)
+        scale = load(im, crop, target)
         sums.add(jpeg.hash_rows(im, MIN_PART))
     if len(sums) > 1:
         raise Refused("cut")

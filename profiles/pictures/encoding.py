@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image, ImageStat
 from PIL.Image import Resampling
 
-from .names import LINK_PREVIEW_SIZE, SIZES
+from .names import Sizes
 
 # A drawing has few colours, each of them many times. Without loss it keeps its edges, for which no
 # quality is high enough: a lossy WebP has colour for a quarter of the pixels only. So many pixels
@@ -24,18 +24,18 @@ SMALL, QUALITY_OF_SMALL = 256, 90
 LIGHT, GROUND = 220, "#3a3a3a"
 
 
-def encode(im: Image.Image) -> dict[str, bytes]:
-    """Return the files of an avatar by name ending: each size, and the JPEG for link previews."""
+def encode(im: Image.Image, sizes: Sizes) -> dict[str, bytes]:
+    """Return the files of an avatar by name ending, in the order of `sizes.endings`."""
     files = {}
     quality = QUALITY if im.width >= SMALL else QUALITY_OF_SMALL
-    for size in SIZES:
-        side = min(size, im.width)
+    for width in sizes.widths:
+        side = min(width, im.width)
         if side < im.width:  # each size from the one above it: a quarter of the pixels
             im = im.resize((side, side), Resampling.LANCZOS, reducing_gap=2)
-        files[f"{size}.webp"] = encode_webp(im, quality)
-        if size == LINK_PREVIEW_SIZE:
-            files[f"{size}.jpg"] = save(flatten(im), "JPEG", quality=85)
-    return files
+        files[f"{width}.webp"] = encode_webp(im, quality)
+        if width == sizes.link_preview:
+            files[f"{width}.jpg"] = save(flatten(im), "JPEG", quality=85)
+    return {ending: files[ending] for ending in sizes.endings}
 
 
 def encode_webp(im: Image.Image, quality: int) -> bytes:

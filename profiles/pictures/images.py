@@ -17,7 +17,7 @@ from .encoding import encode
 from .heic import HeicImage
 from .limits import NAMES, Refused
 from .metadata import list_traces, read_exif
-from .names import SIZES
+from .names import Sizes
 from .timings import Timings
 
 ANIMATED = {"GIF", "PNG", "WEBP", "AVIF"}
@@ -39,7 +39,12 @@ TURNS: dict[object, Transpose] = {
 }
 
 
-def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = None) -> Avatar:
+def make_avatar(
+    file: BinaryIO,
+    crop: Crop = Crop(),
+    timings: Timings | None = None,
+    sizes: Sizes = Sizes(),
+) -> Avatar:
     """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason.
 
     For the cell alone: it loads the decoders. The site calls `cell.make_avatar`.
@@ -47,19 +52,20 @@ def make_avatar(file: BinaryIO, crop: Crop = Crop(), timings: Timings | None = N
     timings = Timings() if timings is None else timings
     with _refusing_what_breaks(file):
         with timings.measure("decode"):
-            source = decode(file, crop)
+            source = decode(file, crop, sizes.widths[0])
             orientation, tags = read_exif(source.info.get("exif") or b"")
             is_turned = orientation in (5, 6, 7, 8)
             width, height = source.size[::-1] if is_turned else source.size
             x, y, side = crop.square(width, height)
             left, top = find_stored_corner(orientation, source.size, x, y, side)
-            picture = find_frame(source.im, source.find_box(left, top, side), min(side, SIZES[0]))
+            box = source.find_box(left, top, side)
+            picture = find_frame(source.im, box, min(side, sizes.widths[0]))
         with timings.measure("encode"):
             # Turning and colours come after the shrinking: they cost by the pixel.
             if orientation in TURNS:
                 picture = picture.transpose(TURNS[orientation])
             picture = convert_to_srgb(picture, source.info, source.kind)
-            files = encode(picture)
+            files = encode(picture, sizes)
         removed = tuple(list_traces(source.info, tags))
         return Avatar(files, NAMES.get(source.kind, source.kind), width, height, side, removed)
 

@@ -1,13 +1,19 @@
-"""What an avatar's files are called, and the headers that go with them. No Django."""
+"""The sizes of an avatar, the names of its files, and the headers they are served with.
 
-SIZES = (512, 256, 128, 64)
-LINK_PREVIEW_SIZE = 256
-PROTECTED = "protected/"
-# The row holds the name of the largest file; those of the others have the same stem.
-NAME_ENDING = f"{SIZES[0]}.webp"
-ENDINGS = [f"{size}.webp" for size in SIZES] + [f"{LINK_PREVIEW_SIZE}.jpg"]
-# Stands in the name of a drawing so small that pages should show its pixels, not blur them.
+No Django.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+# Part of the name of a drawing so small that pages should show its pixels, not blur them.
 PIXEL_ART, MAX_PIXEL_ART_SIDE = "-pixels", 64
+# What follows the prefix: two digits of the token as a folder, and the token itself.
+STEM = rf"[0-9a-f]{{2}}/[0-9a-f]{{32}}(?:{PIXEL_ART})?-"
+ENDING = r"[0-9]{1,4}\.(?:webp|jpg)"
+STORED_NAME = re.compile(rf"((.+/){STEM}){ENDING}")
 CONTENT_TYPES = {"webp": "image/webp", "jpg": "image/jpeg"}
 # A name never changes its meaning, so browsers keep it for a year. A shared cache asks again
 # after an hour, so that what was deleted or hidden is gone from there by then.
@@ -15,25 +21,60 @@ PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
 PRIVATE = "private, max-age=3600"
 
 
-def make_name(prefix: str, token: str, is_pixel_art: bool) -> str:
-    """Return the name of an avatar's largest file."""
-    return f"{prefix}{token[:2]}/{token}{PIXEL_ART * is_pixel_art}-{NAME_ENDING}"
+@dataclass(frozen=True)
+class Sizes:
+    """The files of an avatar: a WebP of each width, the largest first, and one JPEG.
+
+    `link_preview` is the width of the JPEG, one of `widths`; 0 for none.
+    """
+
+    widths: tuple[int, ...] = (512, 256, 128, 64)
+    link_preview: int = 256
+
+    def __post_init__(self) -> None:
+        if not self.widths or list(self.widths) != sorted(set(self.widths), reverse=True):
+            raise ValueError("The widths of an avatar are given once each, the largest first.")
+        if self.link_preview not in (0, *self.widths):
+            raise ValueError("The link preview of an avatar has one of its widths, or is 0.")
+
+    @cached_property
+    def endings(self) -> list[str]:
+        """How the names of the files end; the row holds the name of the first, the largest."""
+        webp = [f"{width}.webp" for width in self.widths]
+        return webp + ([f"{self.link_preview}.jpg"] if self.link_preview else [])
+
+
+def make_stem(prefix: str, token: str, is_pixel_art: bool) -> str:
+    """Return what the names of an avatar's files begin with."""
+    return f"{prefix}{token[:2]}/{token}{PIXEL_ART * is_pixel_art}-"
+
+
+def find_stem(name: str) -> str:
+    """Return what the names of an avatar's files begin with; "" for a name that is not ours."""
+    match = STORED_NAME.fullmatch(name)
+    return match[1] if match else ""
+
+
+def find_prefix(name: str) -> str:
+    """Return the prefix of a name; "" for a name that is not ours."""
+    match = STORED_NAME.fullmatch(name)
+    return match[2] if match else ""
 
 
 def is_marked(name: str) -> bool:
     """Return whether a name says that pages should show the pixels."""
-    return name.endswith(f"{PIXEL_ART}-{NAME_ENDING}")
+    return find_stem(name).endswith(f"{PIXEL_ART}-")
 
 
-def list_names(name: str) -> list[str]:
+def list_names(name: str, endings: Iterable[str]) -> list[str]:
     """Return the names of all files of an avatar; none where there is no avatar."""
-    stem = name.rpartition("-")[0]
-    # The name itself, too, which may be of a size that there is no more.
-    return list({name: 0, **{f"{stem}-{ending}": 0 for ending in ENDINGS}}) if name else []
+    stem = find_stem(name)
+    others = [stem + ending for ending in endings] if stem else []
+    # The name itself as well: its size may no longer be among the sizes.
+    return list(dict.fromkeys([name, *others])) if name else []
 
 
-def get_headers(name: str) -> dict[str, str]:
-    """Return what a file is and who may keep it for how long, as HTTP says it."""
+def get_headers(name: str, is_protected: bool) -> dict[str, str]:
+    """Return the headers of a file: its type, and who may store it for how long."""
     content_type = CONTENT_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-    cache_control = PRIVATE if name.startswith(PROTECTED) else PUBLIC
-    return {"Content-Type": content_type, "Cache-Control": cache_control}
+    return {"Content-Type": content_type, "Cache-Control": PRIVATE if is_protected else PUBLIC}

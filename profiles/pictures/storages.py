@@ -50,6 +50,8 @@ def failing_as_a_disk(name: str) -> Iterator[None]:
 class BucketStorage(S3Storage):
     """Public files: anybody gets them from the bucket, or from the CDN in front of it."""
 
+    is_protected = False
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.client_config: Config = self.client_config.merge(CLIENT)
@@ -73,7 +75,7 @@ class BucketStorage(S3Storage):
         return name  # `_save` refuses a name that is taken, without a question before it.
 
     def _save(self, name: str, content: File) -> str:
-        headers = get_headers(name)
+        headers = get_headers(name, self.is_protected)
         with failing_as_a_disk(name):
             self.connection.meta.client.put_object(
                 Bucket=self.bucket_name,
@@ -111,7 +113,9 @@ class BucketStorage(S3Storage):
 
 
 class ProtectedBucketStorage(BucketStorage):
-    """Protected files: their URL is that of our view, which sends on those who may see them."""
+    """Protected files: their URL is that of our view, which redirects those who may see them."""
+
+    is_protected = True
 
     def get_default_settings(self) -> dict[str, Any]:
         # Never through a CDN, which would not ask for the signature.

@@ -42,10 +42,10 @@ class LimitUploadHandler(FileUploadHandler):
     def upload_complete(self) -> None:
         # Django reads the body where somebody first asks for a field: that may be any middleware.
         if self.request:
-            find_timings(self.request).add("read", self.started)
+            get_timings(self.request).add("read", self.started)
 
 
-def find_timings(request: HttpRequest) -> Timings:
-    """Return what was measured of a request up to now, to be added to."""
+def get_timings(request: HttpRequest) -> Timings:
+    """Return the timings of a request, which is given some if it has none."""
     timings: Timings = vars(request).setdefault("timings", Timings())
     return timings

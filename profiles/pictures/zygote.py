@@ -26,6 +26,7 @@ from .answer import HEAD, MAX_ANSWER_BYTES, write_answer, write_refusal
 from .avatar import Crop
 from .colours import SRGB
 from .limits import Refused
+from .names import Sizes
 from .timings import Timings
 
 MAX_MEGABYTES = 300
@@ -158,7 +159,7 @@ def run_cell(picture: int, answer: int, request: bytes, limits: sandbox.Limits) 
         os.closerange(sandbox.ANSWER + 1, 64)
         with open(sandbox.PICTURE, "rb") as file:
             sandbox.enter(limits)
-            data = make_answer(file, Crop(**json.loads(request)))
+            data = make_answer(file, request)
             while data:
                 data = data[os.write(sandbox.ANSWER, data) :]
             os._exit(0)
@@ -166,9 +167,10 @@ def run_cell(picture: int, answer: int, request: bytes, limits: sandbox.Limits) 
         os._exit(1)
 
 
-def make_answer(file: BinaryIO, crop: Crop) -> bytes:
-    timings = Timings()
+def make_answer(file: BinaryIO, request: bytes) -> bytes:
+    crop, widths, link_preview = json.loads(request)
+    sizes, timings = Sizes(tuple(widths), link_preview), Timings()
     try:
-        return write_answer(images.make_avatar(file, crop, timings), timings)
+        return write_answer(images.make_avatar(file, Crop(**crop), timings, sizes), timings)
     except Refused as refused:
         return write_refusal(refused)

@@ -191,20 +191,6 @@ def test_a_browser_that_has_a_picture_is_not_sent_it_again(picture: tuple[str, s
     assert ask(*picture, If_None_Match='"another"')[0].status == 200
 
 
-def test_a_part_of_a_picture_is_that_part(picture: tuple[str, str]) -> None:
-    response, whole = ask(*picture)
-    etag = response.headers["ETag"]
-    response, body = ask(*picture, Range="bytes=10-19", If_Range=etag)
-    assert (response.status, body) == (206, whole[10:20])
-    assert response.headers["Content-Range"] == f"bytes 10-19/{len(whole)}"
-    assert ask(*picture, Range="bytes=-5")[1] == whole[-5:]
-    response, body = ask(*picture, Range="bytes=10-19", If_Range='"another"')
-    assert (response.status, body) == (200, whole)
-    response, _ = ask(*picture, Range=f"bytes={len(whole)}-")
-    assert response.status == 416
-    assert response.headers["Content-Range"] == f"bytes */{len(whole)}"
-
-
 @pytest.mark.parametrize(
     "path",
     [

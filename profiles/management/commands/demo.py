@@ -11,8 +11,7 @@ from django.db.models import QuerySet
 
 from ...demo.busts import draw_bust
 from ...models import Profile, User, fold
-from ...pictures.fields import make_avatar
-from ...templatetags.avatars import HUES
+from ...pictures.templatetags.avatars import pick_hue
 
 BATCH = 1000
 # A picture takes some 60 ms and five files: past this many, people have initials.
@@ -60,7 +59,7 @@ class Command(BaseCommand):
         bare = find_demo_people(min(profiles, PICTURES)).filter(avatar="")
         total = bare.count()
         for done, profile in enumerate(bare, 1):
-            put_up_bust(profile)
+            add_bust(profile)
             self.show_progress("Pictures", done, total)
         self.stdout.write(f"{profiles} demo people are there.")
 
@@ -106,9 +105,10 @@ def make_profile(user: User, name: str) -> Profile:
     )
 
 
-def put_up_bust(profile: Profile) -> None:
-    """Put up a drawn picture for a demo person, on their own colour."""
+def add_bust(profile: Profile) -> None:
+    """Give a demo person a drawn picture, on their own colour."""
     file = BytesIO()
     number = int(profile.user.username.removeprefix("demo-"))
-    draw_bust(number, profile.user_id % HUES, 512).save(file, "PNG")
-    profile.avatar.replace(make_avatar(ContentFile(file.getvalue())))
+    draw_bust(number, pick_hue(profile), 512).save(file, "PNG")
+    avatar = profile.avatar.field.make_avatar(ContentFile(file.getvalue()))
+    profile.avatar.replace(avatar)

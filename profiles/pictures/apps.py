@@ -1,0 +1,7 @@
+"""The app's place in Django, whatever folder it was copied to."""
+
+from django.apps import AppConfig
+
+
+class PicturesConfig(AppConfig):
+    name = __package__
