@@ -1,7 +1,7 @@
-"""Measure Likeness against what a Django developer would pick instead, and say what goes wrong.
+"""Measure Likeness and the software that a Django developer would use instead, and find faults.
 
-All contestants take turns, so that a busy minute of the machine hits all alike, each time in a
-fresh process. Prints Markdown; writes avatars.csv and avatars.svg.
+All contestants take turns, each time in a new process, so that a busy machine affects all equally.
+Prints Markdown; writes avatars.csv and avatars.svg.
 """
 
 import csv
@@ -21,14 +21,13 @@ from .judge import Verdict, judge
 
 RESULTS = Path(__file__).parent / "results"
 OURS = "Likeness"
-# The main picture decides; the others show, against libvips and plain Pillow, which all the
-# packages are built on, that it is no exception.
+# All contestants get the main picture. The other pictures show that it is no exception; libvips and
+# plain Pillow are enough for that, since all the packages are built on them.
 ROUNDS_OF_OTHERS, CONTESTANTS_OF_OTHERS = 3, list(CONTESTANTS)[:6]
 FIGURES = ("cpu", "wall", "memory")
 
 
 def main() -> None:
-    """Measure, and show each table when its picture is done."""
     arguments = measure.parse_arguments()
     paths = inputs.make_inputs()
     rows = []
@@ -47,7 +46,7 @@ def main() -> None:
 def measure_picture(
     picture: str, source: Path, names: list[str], rounds: int
 ) -> list[dict[str, Any]]:
-    """Return a row for each contestant: medians and verdict, or why there are none."""
+    """Return a row for each contestant: medians and verdict, or the failure."""
     samples: dict[str, list[dict[str, float]]] = defaultdict(list)
     verdicts: dict[str, Verdict] = {}
     failures: dict[str, str] = {}
@@ -79,7 +78,6 @@ def make_row(
     verdict: Verdict | None,
     failure: str,
 ) -> dict[str, Any]:
-    """Return one row of the table."""
     row: dict[str, Any] = {"picture": picture, "contestant": name}
     if failure or not verdict:
         return row | {"remark": f"fails: {shorten(failure, 80, placeholder='…')}"}
@@ -88,7 +86,6 @@ def make_row(
 
 
 def print_table(picture: str, rounds: int, rows: list[dict[str, Any]]) -> None:
-    """Print the rows of a picture as Markdown, each against ours."""
     print(f"\n### {picture}, median of {rounds} rounds\n")
     print("| | CPU ms | × | wall ms | memory MB | written kB | ΔE2000 | what goes wrong |")
     print("|---|--:|--:|--:|--:|--:|--:|---|")

@@ -1,4 +1,4 @@
-"""Draw bars as SVG, for a light and a dark page."""
+"""Draw a bar chart as SVG, for light and dark pages."""
 
 from html import escape
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""What a Django developer would pick, each doing the same job: a function each.
+"""The software that a Django developer would use, one function each.
 
-A contestant gets a folder, imports and sets up what it needs, and returns what handles an upload:
-from the uploaded file, squares of 512, 256, 128 and 64 pixels in that folder, WebP
-of quality 80 where it can. What else it keeps, the original above all, lies there too.
+A contestant gets a folder, imports and sets up what it needs, and returns a function that handles
+an upload: it writes squares of 512, 256, 128 and 64 pixels into that folder, as WebP of quality 80
+if it can. Other files that it keeps, such as the original, are there too.
 """
 
 import subprocess
@@ -31,8 +31,8 @@ def likeness(folder: Path) -> Upload:
 
 
 def pyvips(folder: Path, library: str) -> Upload:
-    """libvips in its best order: one decode, as small as it can be, each size from the last."""
-    if library == "Debian":  # which reads HEIC; the library that comes from PyPI does not
+    """libvips at its best: one decode, as small as possible, and each size from the one before."""
+    if library == "Debian":  # It reads HEIC; the library from PyPI does not.
         sys.modules["_libvips"] = None
     import pyvips
 
@@ -61,7 +61,7 @@ def vipsthumbnail(folder: Path) -> Upload:
 
 
 def zulip(folder: Path) -> Upload:
-    """Zulip's way: libvips, a pass per size."""
+    """Zulip's way: libvips, one pass per size."""
     import pyvips
 
     def upload(source: Path) -> None:
@@ -74,7 +74,7 @@ def zulip(folder: Path) -> Upload:
 
 
 def tutorial(folder: Path) -> Upload:
-    """As the tutorials have it: open, transpose, crop, resize, save, for each size."""
+    """The way of the tutorials: open, transpose, crop, resize, save, for each size."""
     from PIL import Image, ImageOps
 
     register_heif()
@@ -91,14 +91,14 @@ def tutorial(folder: Path) -> Upload:
 
 
 def register_heif() -> None:
-    """Let Pillow open HEIC, as a project does that wants it."""
+    """Let Pillow open HEIC, as a project would."""
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
 
 
 def set_up_django(folder: Path, *apps: str, **settings: Any) -> None:
-    """Set up the least Django that a package needs: a folder for media, a database in memory."""
+    """Set up the minimum that a package needs: a folder for media, a database in memory."""
     import django
     from django.conf import settings as django_settings
     from django.core.management import call_command
@@ -118,7 +118,6 @@ def set_up_django(folder: Path, *apps: str, **settings: Any) -> None:
 
 
 def make_model(**fields: Any) -> Any:
-    """Return a model with fields."""
     from django.db import models
 
     meta = SimpleNamespace(app_label="bench")
@@ -126,7 +125,7 @@ def make_model(**fields: Any) -> Any:
 
 
 def store(instance: Any, source: Path) -> Any:
-    """Give the upload to the `photo` of an instance, which stores it; return the field's file."""
+    """Store the upload in the `photo` field of an instance; return the field's file."""
     from django.core.files import File
 
     with source.open("rb") as file:
@@ -181,7 +180,7 @@ def sorl(folder: Path, engine: str) -> Upload:
 
     def upload(source: Path) -> None:
         photo = store(person(), source)
-        delete(photo, delete_file=False)  # It remembers the upload before by the file's name.
+        delete(photo, delete_file=False)  # It caches the previous upload by the file's name.
         for size in SIZES:
             get_thumbnail(photo, f"{size}x{size}", crop="center", format="WEBP", quality=80)
 
@@ -189,7 +188,7 @@ def sorl(folder: Path, engine: str) -> Upload:
 
 
 def pictures(folder: Path) -> Upload:
-    # A width for each "density": else it makes all multiples of a column, not these four.
+    # One "density" for each width: otherwise it makes all multiples of a column, not these four.
     densities = [size / 512 for size in SIZES]
     options = {"FILE_TYPES": ["WEBP"], "CONTAINER_WIDTH": 512, "GRID_COLUMNS": 1}
     set_up_django(folder, PICTURES={**options, "PIXEL_DENSITIES": densities})
@@ -242,7 +241,7 @@ def versatile(folder: Path) -> Upload:
 
     def upload(source: Path) -> None:
         photo = store(person(), source)
-        cache.clear()  # It remembers the upload before by the file's name.
+        cache.clear()  # It caches the previous upload by the file's name.
         for size in SIZES:
             _ = photo.crop[f"{size}x{size}"].url
 

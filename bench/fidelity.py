@@ -1,8 +1,8 @@
-"""How close avatars come to the ideal downscale, beside libvips' at the same bytes.
+"""How close avatars come to the ideal downscale, compared with libvips at the same bytes.
 
-python -m bench.fidelity FOLDER takes the photos of a folder, such as the corpus that the tests
-take; without one, those of the bench. The score is SSIMULACRA 2: 90 cannot be told from the ideal,
-70 is good, and a difference below 1 means nothing.
+python -m bench.fidelity FOLDER uses the photos of a folder, such as the corpus of the tests;
+without an argument, those of the bench. The score is SSIMULACRA 2: 90 is indistinguishable from
+the ideal, 70 is good, and a difference below 1 is noise.
 """
 
 import csv
@@ -27,7 +27,7 @@ RESULTS = Path(__file__).parent / "results" / "fidelity.csv"
 
 
 def make_ideal(data: bytes) -> Image.Image:
-    """Return the square as good as can be: decoded and converted whole, then Lanczos, no losses."""
+    """Return the ideal square: decoded and converted in full, then scaled by Lanczos, lossless."""
     im: Image.Image = Image.open(BytesIO(data))
     im.load()
     orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
@@ -41,7 +41,7 @@ def make_ideal(data: bytes) -> Image.Image:
 
 
 def make_with_vips(data: bytes, side: int, limit: int) -> bytes:
-    """Return libvips' square as WebP of the highest quality within so many bytes; or nothing."""
+    """Return libvips' square as WebP of the highest quality within `limit` bytes, or b""."""
     im = pyvips.Image.thumbnail_buffer(
         data, side, height=side, crop="centre", export_profile="srgb"
     ).copy_memory()
@@ -59,7 +59,7 @@ def make_with_vips(data: bytes, side: int, limit: int) -> bytes:
 
 
 def score(ideal: Image.Image, data: bytes) -> float:
-    """Return the SSIMULACRA 2 of an encoded picture against the ideal."""
+    """Return the SSIMULACRA 2 score of an encoded picture."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder, name)) for name in ("ideal.png", "made.png")]
         ideal.save(paths[0])
@@ -68,9 +68,9 @@ def score(ideal: Image.Image, data: bytes) -> float:
 
 
 def compare(data: bytes) -> tuple[int, int, float, float | None] | None:
-    """Return side and bytes of the largest file, and the scores of both; None where one refuses.
+    """Return side and bytes of the largest file, and the scores of both; None if one refuses it.
 
-    libvips has no score where its worst has more bytes.
+    libvips has no score if even its lowest quality has more bytes.
     """
     try:
         ours = cell.make_avatar(BytesIO(data))
@@ -84,7 +84,7 @@ def compare(data: bytes) -> tuple[int, int, float, float | None] | None:
 
 
 def main(paths: list[Path]) -> None:
-    """Print and write the scores of each photo that both can open and that is large enough."""
+    """Print and store the scores of the photos that both can open and that are large enough."""
     rows = []
     for path in paths:
         side, size, *scores = compare(path.read_bytes()) or (0, 0, None)

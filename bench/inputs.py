@@ -1,7 +1,7 @@
-"""The pictures to measure with, made once of a real photo, with colours that are known.
+"""The pictures to measure with, made once from a real photo.
 
-The photo is scikit-image's astronaut (NASA, no known restrictions), enlarged, with the noise of a
-sensor, and a patch of a known colour in each corner of the square that an avatar shows.
+The photo is scikit-image's astronaut (NASA, no known restrictions), enlarged, with sensor noise,
+and with a patch of a known colour in each corner of the square that an avatar shows.
 """
 
 import struct
@@ -37,7 +37,7 @@ INPUTS = {
 
 
 def make_inputs() -> dict[str, Path]:
-    """Return the files by what they are; make them where they are missing."""
+    """Return the files by title; make them if they are missing."""
     paths = {name: FOLDER / file_name for name, file_name in INPUTS.items()}
     if not all(path.exists() for path in paths.values()):
         FOLDER.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def make_inputs() -> dict[str, Path]:
 
 
 def draw_photo(width: int, noise: float) -> Image.Image:
-    """Return the photo upright, three wide to four high, in the wide-gamut profile's colours."""
+    """Return the photo upright, 3:4, in the colours of the wide-gamut profile."""
     height = width * 4 // 3
     with Image.open(PHOTO) as astronaut:
         photo = astronaut.convert("RGB").crop((64, 0, 448, 512))
@@ -70,7 +70,7 @@ def draw_photo(width: int, noise: float) -> Image.Image:
 
 
 def add_grain(photo: Image.Image, noise: float) -> Image.Image:
-    """Return a photo with the noise of a sensor: `noise` is its standard deviation, in levels."""
+    """Return a photo with sensor noise; `noise` is its standard deviation, in levels."""
     grain = Image.effect_noise(photo.size, noise)  # around the middle, 128
     return ImageChops.add(photo, Image.merge("RGB", [grain] * 3), offset=-128)
 
@@ -94,7 +94,7 @@ def make_profile() -> bytes:
 
 
 def make_exif(orientation: int) -> bytes:
-    """Return what a phone tells: orientation, camera and place."""
+    """Return EXIF as a phone writes it: orientation, camera and place."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif[0x010F], exif[0x0110] = "Likeness", "Bench"
@@ -103,7 +103,7 @@ def make_exif(orientation: int) -> bytes:
 
 
 def save(photo: Image.Image, path: Path, orientation: int, **options: int) -> None:
-    """Write the photo as it is stored: turned, with its metadata and its profile."""
+    """Write the photo as a phone does: rotated, with its metadata and its profile."""
     if orientation == SIDEWAYS:
         photo = photo.transpose(Image.Transpose.ROTATE_90)
     photo.save(path, exif=make_exif(orientation), icc_profile=make_profile(), **options)

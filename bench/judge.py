@@ -1,4 +1,4 @@
-"""Judge what an upload left in a folder: which way up, in which colours, and what it tells."""
+"""Judge the files of an upload: their orientation, their colours and their metadata."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -17,27 +17,26 @@ GPS = 0x8825
 
 @dataclass
 class Verdict:
-    """`colour_error` is the mean ΔE2000 of the patches; 2 can just be seen side by side."""
+    """`colour_error` is the mean ΔE2000 of the patches; 2 is just visible side by side."""
 
     kilobytes: float
     upright: bool
     colour_error: float
-    tells_place: bool
+    keeps_place: bool
     keeps_original: bool
 
     def list_faults(self) -> str:
-        """Return what is wrong, in a few words."""
+        """Return the faults, comma separated."""
         faults = {
             "sideways": not self.upright,
             "colours shift": self.colour_error > 2,
-            "keeps GPS": self.tells_place,
+            "keeps GPS": self.keeps_place,
             "keeps the original": self.keeps_original,
         }
         return ", ".join(fault for fault, is_so in faults.items() if is_so)
 
 
 def judge(folder: Path, source: Path) -> Verdict:
-    """Judge the files that an upload of `source` left in a folder."""
     data = source.read_bytes()
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     made = [file for file in files if file != data]
@@ -48,13 +47,13 @@ def judge(folder: Path, source: Path) -> Verdict:
         kilobytes=sum(map(len, made)) / 1000,
         upright=upright,
         colour_error=colour_error,
-        tells_place=any(im.getexif().get_ifd(GPS) for im in pictures),
+        keeps_place=any(im.getexif().get_ifd(GPS) for im in pictures),
         keeps_original=len(made) < len(files),
     )
 
 
 def as_shown(im: Image.Image) -> Image.Image:
-    """Return a picture as a browser shows it: turned by its EXIF, converted from its profile."""
+    """Return a picture as a browser shows it: rotated by its EXIF, converted from its profile."""
     profile = im.info.get("icc_profile")
     im = ImageOps.exif_transpose(im).convert("RGB")
     if profile:
@@ -64,7 +63,7 @@ def as_shown(im: Image.Image) -> Image.Image:
 
 
 def judge_patches(im: Image.Image) -> tuple[bool, float]:
-    """Return whether each patch is in its corner, and how far off the colours are on average."""
+    """Return whether each patch is in its corner, and the mean colour error (ΔE2000)."""
     pixels = np.asarray(im) / 255
     found = [pixels[y - 9 : y + 9, x - 9 : x + 9].mean((0, 1)) for x, y in find_patches(im.width)]
     expected = np.array(PATCHES) / 255

@@ -1,4 +1,4 @@
-"""How close avatars come to the ideal in what is hard: drawings, hair, the dark, the small.
+"""How close avatars come to the ideal for difficult pictures: drawings, hair, dark or small photos.
 
 python -m bench.kinds compares each with libvips at the same bytes, as bench.fidelity does.
 """
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .fidelity import compare
 from .inputs import PHOTO, add_grain
 
-# skimage's cat (CC0, by S. van der Walt), of fur and whiskers.
+# skimage's cat (CC0, by S. van der Walt), with fur and whiskers.
 CAT = Path(PIL.__file__).parent.parent / "skimage/data/chelsea.png"
 
 
@@ -36,7 +36,7 @@ def draw_text() -> Image.Image:
 
 
 def draw_logo() -> Image.Image:
-    """Draw rings and bars of flat colours, four times as large as they are shown."""
+    """Draw rings and bars of flat colours, at four times the avatar's size."""
     im = Image.new("RGB", (2048, 2048), "white")
     pen = ImageDraw.Draw(im)
     for number, colour in enumerate(("#d7263d", "#1b998b", "#2e294e", "#f46036")):

@@ -1,4 +1,4 @@
-"""Measure an upload in a fresh process: CPU and wall time, memory over the idle process."""
+"""Measure an upload in a new process: CPU and wall time, memory over the idle process."""
 
 import argparse
 import json
@@ -15,12 +15,12 @@ from typing import Any
 from profiles.pictures import cell
 
 ROOT = Path(__file__).parent.parent
-# Short jobs are measured several times in a process, long ones once.
+# Short uploads are measured several times in a process, long ones once.
 ENOUGH_SECONDS, ENOUGH_CALLS = 0.4, 5
 
 
 def run(module: str, *arguments: str) -> dict[str, Any]:
-    """Run a module of the bench in a process of its own; return what it measured."""
+    """Run a module of the bench in a new process; return its JSON, or an error."""
     command = [sys.executable, "-W", "ignore", "-m", f"bench.{module}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
@@ -29,7 +29,7 @@ def run(module: str, *arguments: str) -> dict[str, Any]:
 
 
 class Cells(logging.Handler):
-    """What the site's log says of the cells: each's CPU and memory."""
+    """Collects the CPU and memory of each cell from the site's log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ CELLS = Cells()
 
 
 def get_cpu() -> float:
-    """Return the CPU seconds of this process, of its children that have ended, and of the cells."""
+    """Return the CPU seconds of this process, its ended children, the zygote and the cells."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     spent = sum(usage.ru_utime + usage.ru_stime for usage in usages) + CELLS.seconds
     zygote = cell.Zygote.current
@@ -57,25 +57,24 @@ def get_cpu() -> float:
 
 
 def get_cpu_of(process: int) -> float:
-    """Return the CPU seconds of a process, of all its threads, to the nanosecond."""
+    """Return the CPU seconds of all threads of a process, to the nanosecond."""
     threads = Path(f"/proc/{process}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def get_megabytes(name: str) -> float:
-    """Return this process's memory: VmRSS now, VmHWM at most."""
+    """Return this process's memory: VmRSS is the current value, VmHWM the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
 
 
 def reset_peak() -> float:
-    """Start measuring the peak of memory anew; return what the idle process has."""
+    """Reset the peak of memory (VmHWM); return the memory of the idle process."""
     Path("/proc/self/clear_refs").write_text("5")
     return get_megabytes("VmRSS")
 
 
 def time_call(call: Callable[[], object]) -> tuple[float, float]:
-    """Return the CPU and the wall seconds of a call."""
     cpu, wall = get_cpu(), time.perf_counter()
     call()
     return get_cpu() - cpu, time.perf_counter() - wall
@@ -93,7 +92,7 @@ def measure_upload(name: str, source: Path, folder: Path) -> dict[str, Any]:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         spent.append(time_call(lambda: upload(source)))
-    # The most of one process; the first upload of Likeness is its cell's.
+    # The peak of one child process; for Likeness, that of its cell.
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
     children = max(children, CELLS.megabytes)
     return {
@@ -104,7 +103,6 @@ def measure_upload(name: str, source: Path, folder: Path) -> dict[str, Any]:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read what the command line says about how long to measure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5, help="take medians of so many rounds")
     parser.add_argument("--quick", action="store_true", help="two rounds of the main picture only")

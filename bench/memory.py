@@ -1,6 +1,6 @@
-"""Measure what the worst of the accepted pictures take: memory of the cell, and CPU.
+"""Measure the memory and CPU of the most expensive pictures that are accepted.
 
-Prints Markdown: each picture in a fresh process, and what a thousand uploads leave behind.
+Prints Markdown: each picture in a new process, and the memory of a worker after 1,000 uploads.
 """
 
 import json
@@ -24,8 +24,8 @@ from . import inputs, measure
 
 UPLOADS = 1000
 TINY_CROP = 64
-# Megapixels (0: as many as the format may have), kind, name, how to make it: below 20 MB, as the
-# site asks.
+# Megapixels (0: the format's limit), extension, title, and options of `make`. All are below 20 MB, the
+# site's limit.
 PROGRESSIVE = {"grain": 10, "quality": 86, "progressive": True}
 FULL_COLOUR = {"grain": 9, "quality": 85, "subsampling": 0}
 CMYK = {"mode": "CMYK", "grain": 4, "quality": 80}
@@ -69,7 +69,6 @@ FORMATS = {"jpg": "JPEG", "heic": "HEIF"}
 
 
 def main() -> None:
-    """Make the pictures, measure each, then many uploads in one process."""
     arguments = measure.parse_arguments()
     mains = inputs.make_inputs()
     print(
@@ -92,7 +91,6 @@ def main() -> None:
 
 
 def print_one(name: str, path: Path) -> None:
-    """Measure a picture in a fresh process, and print its row."""
     got = measure.run("memory", str(path), str(TINY_CROP if "tiny crop" in name else 0))
     figures = ["refused", "", ""]
     if "cpu" in got:
@@ -113,7 +111,7 @@ def make(
     texts: int = 0,
     **options: Any,
 ) -> None:
-    """Write a square photo; where there is transparency, half shines through."""
+    """Write a square photo; with transparency, as a gradient from clear to opaque."""
     with Image.open(inputs.PHOTO) as photo:
         im = photo.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
     im = inputs.add_grain(im, grain)
@@ -137,7 +135,7 @@ def make(
 
 
 def stuff(path: Path, blocks: int, texts: int) -> None:
-    """Put so many segments of Photoshop's into a JPEG, and cut off its end; or texts into a PNG."""
+    """Add Photoshop segments to a JPEG and cut off its end, or add texts to a PNG."""
     data = path.read_bytes()
     if blocks:
         segment = b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 4000
@@ -158,7 +156,7 @@ def save_scans(path: Path, side: int, scans: int) -> None:
 
 
 def save_deep(path: Path, im: Image.Image, bits: int, chroma: int = 420) -> None:
-    """Write a picture of more than 8 bits a channel, which Pillow cannot."""
+    """Write a picture with more than 8 bits a channel, which Pillow cannot write."""
     deep = np.asarray(im).astype(np.uint16) * 257
     if path.suffix == ".heic":
         pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
@@ -177,10 +175,9 @@ def save_deep(path: Path, im: Image.Image, bits: int, chroma: int = 420) -> None
 
 
 def measure_one(path: Path, side: int) -> dict[str, Any]:
-    """Measure one upload in this process, or say why it was refused.
+    """Measure one upload in this process, or return the reason for its refusal.
 
-    A file of up to 2.5 MB comes in memory, and is copied there for the cell; a larger one is on the
-    disk, as Django has it.
+    The file is on the disk, as Django stores uploads over 2.5 MB.
     """
     crop = Crop(x=99, y=99, size=side) if side else Crop()
     cell.has_filter()  # Wait until the zygote is warm.
@@ -195,7 +192,7 @@ def measure_one(path: Path, side: int) -> dict[str, Any]:
 
 
 def measure_many(count: int) -> dict[str, float]:
-    """Return this process's memory after 50 uploads and after all: mostly phone photos."""
+    """Return this process's memory after 50 and after all uploads: mostly phone photos."""
     paths = inputs.make_inputs()
     order = [paths[inputs.MAIN], paths["2 MP WebP"]] * 6 + list(paths.values())
     resident = []
