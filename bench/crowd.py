@@ -1,7 +1,7 @@
 """Measure how long pages take while sixteen people upload 48-megapixel photos, behind nginx.
 
-Two people browse all the while, each with a connection of their own. The sixteen come again when
-the site says so, as the editor does, and upload the next photo when one is taken.
+Two people browse meanwhile, each on a separate connection. The sixteen retry after the time in
+Retry-After, as the editor does, and upload the next photo after each success.
 """
 
 import os
@@ -31,7 +31,7 @@ PAGES = ("/", "/profiles/", "/profiles/demo-00001/", "/accounts/login/")
 
 
 def main() -> None:
-    """Measure pages alone, then beside the uploads; print both and what became of the uploads."""
+    """Measure pages without and with uploads; print both, and the uploads by status."""
     seconds = 8 if measure.parse_arguments().quick else SECONDS
     photo = inputs.make_inputs()["48 MP JPEG"]
     processes = get_context("spawn")
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def read(port: int, seconds: float) -> list[float]:
-    """Let people browse; return how many milliseconds each page took."""
+    """Let people browse; return the milliseconds of each page."""
     times: list[float] = []
     faults: list[str] = []
     run_threads([partial(browse, port, seconds, times, faults)] * READERS)
@@ -80,7 +80,7 @@ def run_threads(targets: list[partial[None]]) -> None:
 
 
 def browse(port: int, seconds: float, times: list[float], faults: list[str]) -> None:
-    """Look at one page after the other, with some time to read each."""
+    """Load one page after the other, with a short pause after each."""
     end = time.monotonic() + seconds
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         while time.monotonic() < end:
@@ -96,9 +96,9 @@ def browse(port: int, seconds: float, times: list[float], faults: list[str]) -> 
 
 
 def crowd_in(port: int, sessions: list[str], photo: Path, over: Event, statuses: object) -> None:
-    """Let everybody upload, each from an address of their own, until it is over.
+    """Let everybody upload, each from a different address, until `over` is set.
 
-    In a process of its own, which gets what the site leaves it: elsewhere it is other machines'.
+    Runs in a process of low priority: in production, the uploaders use other machines.
     """
     os.nice(19)
     data, answers = photo.read_bytes(), []
@@ -110,7 +110,7 @@ def crowd_in(port: int, sessions: list[str], photo: Path, over: Event, statuses:
 def keep_uploading(
     port: int, number: int, session: str, photo: bytes, over: Event, answers: list[int]
 ) -> None:
-    """Upload one photo after the other, and come again when the site says so."""
+    """Upload one photo after the other, and wait as long as a refusal says."""
     while not over.is_set():
         answers.append(upload(port, session, photo, source=f"127.0.3.{number}"))
         over.wait(RETRY_AFTER["busy"] if answers[-1] == 503 else 0)

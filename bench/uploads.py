@@ -1,4 +1,4 @@
-"""Measure uploads as a visitor makes them, through gunicorn, against the pipeline alone."""
+"""Measure uploads through gunicorn, as a visitor makes them, and the pipeline alone."""
 
 import json
 import secrets
@@ -39,7 +39,7 @@ for number in range({members}):
 
 
 def main() -> None:
-    """Upload one picture after the other, in turns with the pipeline alone; print medians."""
+    """Upload pictures, alternating with the pipeline alone; print medians."""
     arguments = measure.parse_arguments()
     count = 6 if arguments.quick else UPLOADS
     source = inputs.make_inputs()[inputs.MAIN]
@@ -70,7 +70,7 @@ def main() -> None:
 
 @dataclass
 class Site:
-    """A running site: its workers, where it listens, the sessions of its members, and its log."""
+    """A running site: its workers, its port, the sessions of its members, and its log."""
 
     workers: list[int]
     port: int
@@ -78,7 +78,7 @@ class Site:
     log: Path
 
     def get_cpu(self) -> float:
-        """Return the CPU seconds of the workers, their zygotes, and the cells that have ended."""
+        """Return the CPU seconds of the workers, their zygotes, and the ended cells."""
         zygotes = [zygote for worker in self.workers for zygote in find_children(worker)]
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if '"cpu"' in line]
         cells = sum(line["cpu"] for line in lines) / 1000
@@ -87,7 +87,7 @@ class Site:
 
 @contextmanager
 def serve(folder: Path, members: int = 1, workers: int = 1, *options: str) -> Iterator[Site]:
-    """Run the site until the block ends, with further options for gunicorn."""
+    """Run the site until the block ends; `options` are for gunicorn."""
     port = find_port()
     environment = make_environment(
         folder,
