@@ -1,4 +1,4 @@
-"""How gunicorn serves the site. `PORT`, `WEB_CONCURRENCY` and `FORWARDED_ALLOW_IPS` are its own."""
+"""The configuration of gunicorn. docs/deploying.md describes the environment variables."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4  # Half of them may wait for a picture: PLACES in profiles/pictures/cell.py.
-# A worker's heartbeat is a file that it touches: on a disk that stalls, it would be killed.
+# In memory: a worker touches this file as its heartbeat, and is killed if a slow disk blocks that.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
-# It would lie in the user's home folder, which a service has no need of.
+# The control socket would be in the user's home folder, which a service does not need.
 control_socket_disable = True
-# The same lines as the workers' (config/logs.py), of which the master must know nothing: what it
-# imports, a reload does not read again.
+# The same format as in config/logs.py, which the master must not import: a reload does not read
+# again what the master has imported.
 logconfig_dict = {
     "formatters": {
         "json": {
@@ -32,16 +32,16 @@ logconfig_dict = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "loggers": {
         "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # The site writes a line for each request itself.
+        # The site logs each request itself.
         "gunicorn.access": {"level": "CRITICAL", "propagate": False},
     },
 }
 
 
 def on_starting(server: Any) -> None:
-    """Refuse to start with a misconfiguration, which Django alone would find only when asked.
+    """Run the deployment checks, and do not start if one reports an error.
 
-    In a process of its own, so that the master imports nothing of the site.
+    They run in a new process, so that the master imports nothing of the site.
     """
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"]
     if subprocess.run(command, cwd=BASE_DIR).returncode:

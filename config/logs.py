@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-# Whoever reads the log must not be able to follow a link that was mailed to somebody.
+# Hide the secrets of mailed links from those who read the log.
 MAILED_LINK = re.compile(r"(/accounts/(?:confirm|reset)/)[^\s\"'<>?\\]+")
 FIELDS = ("levelname", "name", "request_id", "message")
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
@@ -16,10 +16,10 @@ current_request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 class Formatter(JsonFormatter):
-    """Writes a record and its extras as one line of JSON, without what must stay secret."""
+    """Formats a record and its extras as one line of JSON, without secrets."""
 
     def __init__(self) -> None:
-        # "request" is Django's extra; its text holds the query.
+        # Django adds "request", whose text contains the query string.
         hidden = [*RESERVED_ATTRS, "request"]
         super().__init__(FIELDS, rename_fields=NAMES, reserved_attrs=hidden, timestamp="time")
 
@@ -28,8 +28,7 @@ class Formatter(JsonFormatter):
 
 
 class RequestIdFilter(logging.Filter):
-    """Adds the id of the request to each record."""
-
+    def filter
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id.get()
         return True

@@ -38,7 +38,7 @@ def health(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-# Everything that browsers know and the site has no use for: the camera opens from a file field.
+# Deny all features, since the site uses none. A file field can open the camera without permission.
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -50,9 +50,9 @@ PERMISSIONS = ", ".join(
 
 
 def headers(get_response: GetResponse) -> GetResponse:
-    """Keep pages to this site, and those that depend on who asks out of caches.
+    """Set the default headers of a response: for other origins, permissions and caches.
 
-    A member's page is not stored at all: after signing out, "back" does not show it.
+    Pages of members are `no-store`, so that "back" does not show them after signing out.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -60,10 +60,10 @@ def headers(get_response: GetResponse) -> GetResponse:
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         if response.status_code == 304:
-            # CommonMiddleware's 0 would be said of the picture itself (RFC 9110, 8.6).
+            # CommonMiddleware sets 0, but it must be the picture's length or absent (RFC 9110, 8.6).
             del response["Content-Length"]
         if hasattr(request, "session") and request.session.accessed:
-            # First the status: where the database has failed, who asks is not to be known.
+            # Check the status first: after a database error `request.user` cannot be loaded.
             unkept = response.status_code >= 500 or request.user.is_authenticated
             kept = "private, no-store" if unkept else "private"
             response.headers.setdefault("Cache-Control", kept)
@@ -73,10 +73,7 @@ def headers(get_response: GetResponse) -> GetResponse:
 
 
 def access(get_response: GetResponse) -> GetResponse:
-    """Write a line for each request: who asked for what, and what came of it.
-
-    Not gunicorn's own access log, which knows neither the member nor the request's id.
-    """
+    """Log each request. gunicorn's access log has neither the member nor the request's id."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
@@ -84,11 +81,11 @@ def access(get_response: GetResponse) -> GetResponse:
         line = {
             "client_ip": client_ip(request),
             "method": request.method,
-            "path": request.path,  # Not the query: what people search for is theirs.
+            "path": request.path,  # Without the query: search terms are private.
             "status": response.status_code,
             "bytes": count_bytes(response),
             "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-            # Only where the answer depended on it: asking costs two queries.
+            # Only if the view has loaded the user: loading costs two queries.
             "user": getattr(getattr(request, "_cached_user", None), "pk", None),
         }
         access_log.info("%(method)s %(path)s %(status)s", line, extra=line)
@@ -98,14 +95,14 @@ def access(get_response: GetResponse) -> GetResponse:
 
 
 def count_bytes(response: HttpResponseBase) -> int | None:
-    """Return the length of an answer's body, as far as it is known before it is sent."""
+    """Return the length of a response's body, or None if it is not known before sending."""
     if "Content-Length" in response.headers:
         return int(response.headers["Content-Length"])
     return len(response.content) if isinstance(response, HttpResponse) else None
 
 
 def head(get_response: GetResponse) -> GetResponse:
-    """Answer HEAD without the body: Django makes one, and gunicorn warns of each that it drops."""
+    """Remove the body of a response to HEAD, which Django makes and gunicorn warns about."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -119,7 +116,7 @@ def head(get_response: GetResponse) -> GetResponse:
 
 
 def request_id(get_response: GetResponse) -> GetResponse:
-    """Give each request an id, the proxy's or our own, for the log and the answer's headers."""
+    """Give each request an id, the proxy's or a new one, for the log and the response's headers."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
@@ -133,7 +130,7 @@ def request_id(get_response: GetResponse) -> GetResponse:
 
 
 class OutageMiddleware:
-    """Says that the picture store does not answer, where a view has no form to say it in."""
+    """Renders a 503 if the picture storage fails and the view has not handled it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -144,16 +141,16 @@ class OutageMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, OSError) or isinstance(error, UnreadablePostError):
             return None
-        logger.error("The picture store does not answer.", exc_info=error)
+        logger.error("The picture storage does not answer.", exc_info=error)
         response = render(request, "503.html", status=503)
         response["Retry-After"] = "60"
         return response
 
 
 class LocaleMiddleware(locale.LocaleMiddleware):
-    """Django's, except for media files: their answers are the same in every language.
+    """Django's, but without `Vary: Accept-Language` on media files.
 
-    A `Vary` on them would make a shared cache keep a copy for each browser's languages.
+    With it, a shared cache would keep a copy of each picture for every `Accept-Language`.
     """
 
     def process_response(
@@ -161,6 +158,6 @@ class LocaleMiddleware(locale.LocaleMiddleware):
     ) -> HttpResponseBase:
         if not request.path_info.startswith(settings.MEDIA_URL):
             response = super().process_response(request, response)
-        # The next visitor may be refused before this thread hears of their language.
+        # The thread's next request may be refused before its own language is activated.
         translation.deactivate()
         return response

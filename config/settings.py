@@ -1,4 +1,4 @@
-"""Everything that differs by environment, read once. See docs/deploying.md for each variable."""
+"""The settings. See docs/deploying.md for each environment variable."""
 
 import os
 from datetime import timedelta
@@ -11,17 +11,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# For development, a `.env` beside manage.py; it never wins over the environment.
+# For development, read a `.env` beside manage.py; it never overrides the environment.
 DOTENV = os.environ.get("DJANGO_DOTENV", str(BASE_DIR / ".env"))
 if DOTENV and Path(DOTENV).is_file():
     environ.Env.read_env(DOTENV)
 env = environ.Env()
-# In a list of variables an empty one is not set: `DJANGO_HTTPS=` does not turn HTTPS off.
+# Treat an empty variable as not set: `DJANGO_HTTPS=` does not turn HTTPS off.
 env.ENVIRON = {name: value for name, value in os.environ.items() if value}
 
 # Core
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
-# Not by `env`, which takes a value that begins with "$" for another variable's name.
+# Not with `env`, which reads a value that begins with "$" as another variable's name.
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or ("not-secret-" * 5 if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
@@ -36,7 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    # Before staticfiles, so that runserver hands static files out as production does.
+    # Before staticfiles, so that runserver serves static files as production does.
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
@@ -83,7 +83,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
-DATA_UPLOAD_MAX_NUMBER_FILES = 1  # No form has more, and each may take 20 MB of /tmp.
+DATA_UPLOAD_MAX_NUMBER_FILES = 1  # No form has more, and each file may take 20 MB of /tmp.
 
 # Databases
 DATABASES = {
@@ -99,10 +99,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # Each of gunicorn's threads keeps its connection, so there are never more than threads. That is
-    # as quick as a pool (a twentieth of the time without), and while the database is down a request
-    # fails at once, where it would wait for the pool and keep a thread from serving files.
-    # A developer's server has a new thread for each request.
+    # Each of gunicorn's threads keeps one connection. That is as fast as a pool (a twentieth of the
+    # time without), and while the database is down a request fails at once, instead of waiting for
+    # the pool and blocking a thread. runserver has a new thread for each request, so keep none.
     DATABASES["default"] |= {"CONN_MAX_AGE": 0 if DEBUG else 300, "CONN_HEALTH_CHECKS": True}
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5} | DATABASES["default"].get(
         "OPTIONS", {}
@@ -113,19 +112,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 globals().update(env.email_url_config(EMAIL_URL))
 HAS_MAIL = not EMAIL_URL.startswith("dummymail:")
-EMAIL_TIMEOUT = 10  # A mail is sent while its visitor waits.
+EMAIL_TIMEOUT = 10  # A visitor waits while a mail is sent.
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="likeness@localhost")
 
 # Security
 HTTPS = env.bool("DJANGO_HTTPS", default=not DEBUG)
-# How many proxies stand in front, each adding to X-Forwarded-For; see profiles/clients.py.
+# The number of proxies in front, each adding to X-Forwarded-For; see profiles/clients.py.
 TRUSTED_PROXIES = env.int("DJANGO_TRUSTED_PROXIES", default=0)
-# Both are gunicorn's; here for the checks of profiles/checks.py.
+# gunicorn reads both itself; profiles/checks.py checks them.
 FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=["127.0.0.1", "::1"])
 HOST = env.str("HOST", default="127.0.0.1")
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-# Browsers send such a cookie to this host alone, and take it from nobody else: no subdomain.
+# Browsers accept a `__Host-` cookie only from this host, not from a subdomain.
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True  # Scripts read the form's field.
@@ -135,16 +134,16 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_ENGINE = "config.sessions"
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # HSTS for subdomains: they are the operator's, and may not have TLS.
-    "security.W021",  # HSTS preload: a promise for the whole domain that is hard to take back.
+    "security.W005",  # HSTS for subdomains: other subdomains may not have TLS.
+    "security.W021",  # HSTS preload: it covers the whole domain and is hard to undo.
 ]
 if not HTTPS:
-    # Plain HTTP was asked for, on loopback or behind something that speaks TLS.
+    # Plain HTTP is intended, on loopback or behind a proxy that terminates TLS.
     SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W012", "security.W016"]
 
 # Internationalisation
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]  # In their own words.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]  # In the language itself.
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
 LANGUAGE_COOKIE_SAMESITE = "Lax"
@@ -154,7 +153,7 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 
-# Static files: part of the source. `collectstatic` puts a hash of the content into each name.
+# Static files: part of the source. `collectstatic` adds a hash of the content to each name.
 STATIC_HOST = env.str("STATIC_HOST", default="").rstrip("/")
 STATIC_URL = f"{STATIC_HOST}/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
@@ -163,27 +162,27 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 
 def allow_other_origins(headers: Any, path: str, url: str) -> None:
-    """Let the site's pages use and time static files that come from STATIC_HOST."""
+    """Let pages use static files from STATIC_HOST, and measure how long they take."""
     headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     headers["Timing-Allow-Origin"] = "*"
 
 
 WHITENOISE_ADD_HEADERS_FUNCTION = allow_other_origins
 
-# Media files: what visitors sent, made anew by profiles/pictures/images.py.
+# Media files: made from visitors' uploads by profiles/pictures/images.py.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
 MEDIA_DELIVERY = env.str("MEDIA_DELIVERY", default="app")
 MEDIA_DELIVERY_CHOSEN = "MEDIA_DELIVERY" in env
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # The same folder, but its files are served only to those who may see the profile.
+    # The same folder, but these files are served only to those who may see the profile.
     "protected": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ORIGINS: list[str] = []
 AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default="")
-# Or in a bucket; the names are those of django-storages, which reads the keys itself.
+# Media files in a bucket. django-storages defines these names, and reads the keys itself.
 if AWS_STORAGE_BUCKET_NAME := env.str("AWS_STORAGE_BUCKET_NAME", default=""):
     MEDIA_DELIVERY, MEDIA_DELIVERY_CHOSEN = "bucket", True
     STORAGES["default"] = {"BACKEND": "profiles.pictures.storages.BucketStorage"}
@@ -209,7 +208,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "style-src": [SELF, *([STATIC_HOST] if STATIC_HOST else [])],
         "img-src": [SELF, "blob:", *([STATIC_HOST] if STATIC_HOST else []), *MEDIA_ORIGINS],
-        # The X-ray asks for the headers of each file that a page shows.
+        # The X-ray fetches the headers of each file on a page.
         "connect-src": [SELF, *([STATIC_HOST] if STATIC_HOST else []), *MEDIA_ORIGINS],
         "form-action": [SELF],
         "base-uri": [NONE],
@@ -236,32 +235,32 @@ LOGIN_REDIRECT_URL = "profiles:own"
 LOGOUT_REDIRECT_URL = "home"
 
 # Sign-in lock-out (django-axes): by user name and address together, so that nobody can lock a
-# member out from elsewhere. Many names from one address are THROTTLES' affair.
+# member out from elsewhere. THROTTLES limit attempts with many names from one address.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Else no page could say when it ends.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Otherwise no page could say when it ends.
 AXES_CLIENT_IP_CALLABLE = "profiles.clients.client_network"
 AXES_USERNAME_CALLABLE = "profiles.throttles.get_username"
 AXES_LOCKOUT_CALLABLE = "profiles.throttles.lock_out"
-AXES_DISABLE_ACCESS_LOG = True  # It would be kept for ever.
+AXES_DISABLE_ACCESS_LOG = True  # It is never deleted.
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
-# Throttles (profiles/throttles.py): how often within an hour; 0: as often as one likes.
+# Throttles (profiles/throttles.py): limits per hour; 0: no limit.
 THROTTLES = {
     name: env.int(f"DJANGO_THROTTLE_{name.upper()}", default=number)
     for name, number in {
-        "sign_in": 100,  # from one address or IPv6 /64, whatever the name
+        "sign_in": 100,  # attempts from one address or IPv6 /64, with any name
         "sign_up": 20,  # from one address
-        "mail": 20,  # that one address, or one member, has sent
-        "recipient": 5,  # mails to one mailbox, whoever asks
+        "mail": 20,  # mails requested by one address or one member
+        "recipient": 5,  # mails to one mailbox, requested by anybody
         "upload": 60,  # pictures of one member
     }.items()
 }
 
-# Logging: JSON lines in production, plain ones for a developer.
+# Logging: JSON lines in production, plain lines in development.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -279,13 +278,13 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
-        # Django's own handler would say each line once more.
+        # Django's own handler would print each line again.
         "django": {"handlers": []},
-        # In a worker; what the master says, config/gunicorn.conf.py forms.
+        # In a worker; config/gunicorn.conf.py formats the master's messages.
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
-        # It logs each sign-in and each of its clean-ups, which nobody needs.
+        # It logs each sign-in and each clean-up, which is not needed.
         "axes": {"level": "WARNING"},
-        # runserver has lines of its own.
+        # runserver prints its own lines.
         "likeness.access": {"level": "WARNING" if DEBUG else "INFO"},
     },
 }

@@ -7,7 +7,7 @@ from .logs import current_request_id
 register = template.Library()
 
 
-# A tag and no context processor: Django renders 500.html without any.
+# A tag, since Django renders 500.html without context processors.
 @register.simple_tag
 def request_id() -> str:
     return current_request_id.get()

@@ -1,4 +1,4 @@
-"""The addresses of the site."""
+"""The URLs of the site."""
 
 from django.conf import settings
 from django.conf.urls.static import static
@@ -22,7 +22,7 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     # In development Django serves the public pictures; with DEBUG off this line does nothing.
-    # Only `avatars/`: no path, however twisted, leads from there to the protected ones.
+    # Only `avatars/`, so that no path leads to the protected pictures.
     *static(f"{settings.MEDIA_URL}avatars/", document_root=settings.MEDIA_ROOT / "avatars"),
     path("media/", include("profiles.pictures.urls")),
 ]

@@ -1,4 +1,4 @@
-"""How a visitor would have the whole site look."""
+"""The page of a visitor's preferences: language and colours."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -11,9 +11,9 @@ YEAR = 365 * 24 * 60 * 60  # seconds
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Ask for language and colours; light or dark is kept in a cookie, the rest follows the device.
+    """Show the forms for language and colours, and store the theme in a cookie.
 
-    A page of its own, since its forms need a token, and with it a cookie: others set none.
+    They have a separate page, since a form needs a CSRF cookie, which other pages do not set.
     """
     if request.method != "POST":
         return render(request, "preferences.html")

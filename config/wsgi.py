@@ -15,10 +15,10 @@ cell.start()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answer a request, and read it as UTF-8, in which browsers send every form of this site.
+    """Answer a request, and read its form as UTF-8, which browsers use for every form of this site.
 
-    Django would read it by any codec of Python's that Content-Type names, and fail where that is
-    none of text (base64) or gives what is none (utf-7).
+    Django would use any Python codec that Content-Type names, and fail if it is not a text
+    encoding (base64) or its output is not valid text (utf-7).
     """
     content_type = environ.get("CONTENT_TYPE", "")
     environ["CONTENT_TYPE"] = re.sub(r";\s*charset\s*=[^;]*", "", content_type, flags=re.I)
