@@ -24,7 +24,7 @@ from . import inputs, measure
 
 UPLOADS = 1000
 TINY_CROP = 64
-# Megapixels (0: the format's limit), extension, title, options of `make`. All files are below 20 MB.
+# Megapixels (0: the format's limit), extension, title, options of `make`. All are below 20 MB.
 PROGRESSIVE = {"grain": 10, "quality": 86, "progressive": True}
 FULL_COLOUR = {"grain": 9, "quality": 85, "subsampling": 0}
 CMYK = {"mode": "CMYK", "grain": 4, "quality": 80}

@@ -34,5 +34,5 @@ def find_faults(with_media: bool) -> list[str]:
         except OSError:
             _media_checked["fault"] = now
     if with_media and "fault" in _media_checked:
-        faults.append("The media storage is not writable.")
+        faults.append("The media storage cannot be written.")
     return faults

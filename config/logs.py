@@ -28,7 +28,6 @@ class Formatter(JsonFormatter):
 
 
 class RequestIdFilter(logging.Filter):
-    def filter
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id.get()
         return True

@@ -60,7 +60,7 @@ def headers(get_response: GetResponse) -> GetResponse:
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         if response.status_code == 304:
-            # CommonMiddleware sets 0, but it must be the picture's length or absent (RFC 9110, 8.6).
+            # CommonMiddleware sets 0, but only the picture's length is allowed (RFC 9110, 8.6).
             del response["Content-Length"]
         if hasattr(request, "session") and request.session.accessed:
             # Check the status first: after a database error `request.user` cannot be loaded.
@@ -141,7 +141,7 @@ class OutageMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, OSError) or isinstance(error, UnreadablePostError):
             return None
-        logger.error("The picture storage does not answer.", exc_info=error)
+        logger.error("The picture store does not answer.", exc_info=error)
         response = render(request, "503.html", status=503)
         response["Retry-After"] = "60"
         return response
