@@ -219,7 +219,7 @@ class AvatarField(models.ImageField):
         return super().formfield(*args, **{**options, **kwargs})
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
-        return [*super().check(**kwargs), *self._check_places(), *self._check_description()]
+        return [*super().check(**kwargs), *self._check_places(), *self._check_model()]
 
     def _check_places(self) -> Iterator[CheckMessage]:
         if not isinstance(self.upload_to, str) or self.upload_to == "/" or "%" in self.upload_to:
@@ -244,13 +244,20 @@ class AvatarField(models.ImageField):
                 id="pictures.E003",
             )
 
-    def _check_description(self) -> Iterator[CheckMessage]:
+    def _check_model(self) -> Iterator[CheckMessage]:
         names = {field.name for field in self.model._meta.get_fields()}
         if self.description_field and self.description_field not in names:
             yield Error(
                 f"`description_field` names {self.description_field!r}, which is no field.",
                 obj=self,
                 id="pictures.E004",
+            )
+        if not apps.is_installed(__package__):
+            yield Error(
+                f"INSTALLED_APPS lacks {__package__!r}.",
+                hint="Templates, commands and the placeholder of avatars are found by it.",
+                obj=self,
+                id="pictures.E005",
             )
 
 
