@@ -40,7 +40,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
-    "axes",
 ]
 MIDDLEWARE = [
     "config.middleware.head",
@@ -59,7 +58,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.OutageMiddleware",
-    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -218,10 +216,6 @@ CONTENT_SECURITY_POLICY = {
 
 # Authentication
 AUTH_USER_MODEL = "profiles.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -234,20 +228,6 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "profiles:own"
 LOGOUT_REDIRECT_URL = "home"
 
-# Sign-in lock-out (django-axes): by user name and address together, so that nobody can lock a
-# member out from elsewhere. THROTTLES limit attempts with many names from one address.
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Otherwise no page could say when it ends.
-AXES_CLIENT_IP_CALLABLE = "profiles.clients.client_network"
-AXES_USERNAME_CALLABLE = "profiles.throttles.get_username"
-AXES_LOCKOUT_CALLABLE = "profiles.throttles.lock_out"
-AXES_DISABLE_ACCESS_LOG = True  # It is never deleted.
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
-
 # Throttles (profiles/throttles.py): limits per hour; 0: no limit.
 THROTTLES = {
     name: env.int(f"DJANGO_THROTTLE_{name.upper()}", default=number)
@@ -259,6 +239,11 @@ THROTTLES = {
         "upload": 60,  # pictures of one member
     }.items()
 }
+# Lock-out: this many wrong passwords within the period, for one user name from one address or IPv6
+# /64, lock that pair for another period. A lock on the name alone would let anybody lock a member
+# out. THROTTLES limit attempts with many names from one address.
+LOCK_OUT_FAILURES = 5
+LOCK_OUT_PERIOD = timedelta(minutes=15)
 
 # Logging: JSON lines in production, plain lines in development.
 LOGGING = {
@@ -282,8 +267,6 @@ LOGGING = {
         "django": {"handlers": []},
         # In a worker; config/gunicorn.conf.py formats the master's messages.
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
-        # It logs each sign-in and each clean-up, which is not needed.
-        "axes": {"level": "WARNING"},
         # runserver prints its own lines.
         "likeness.access": {"level": "WARNING" if DEBUG else "INFO"},
     },

@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from .accounts.forms import AdminSignInForm
 from .models import Profile, User
 
 admin.site.site_header = admin.site.site_title = "Likeness"
+admin.site.login_form = AdminSignInForm
 
 
 @admin.register(User)

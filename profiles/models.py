@@ -185,7 +185,7 @@ class Profile(models.Model):
 
 
 class Attempts(models.Model):
-    """How often somebody has tried something lately; written by `throttles.attempt` alone."""
+    """How often somebody has tried something lately; written by `throttles.py` alone."""
 
     key = models.CharField(max_length=64, primary_key=True)  # What and who, as a digest.
     number = models.PositiveIntegerField(default=0)

@@ -1,17 +1,16 @@
-"""How often a thing may be done: attempts within an hour, counted by an atomic update."""
+"""How often a thing may be done: attempts within a period, counted by an atomic update."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import wraps
 from math import ceil
 from typing import Any
 
-from axes.handlers.proxy import AxesProxyHandler
-from axes.helpers import get_cool_off
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import F, Max
+from django.db.models import F
 from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -23,7 +22,7 @@ from django.utils.translation import ngettext_lazy
 from .clients import client_network
 from .models import Attempts
 
-PERIOD = timedelta(hours=1)
+HOUR = timedelta(hours=1)
 # In minutes: nobody's time zone is known.
 TOO_OFTEN = ngettext_lazy(
     "That was too often within a short time. You can try again in %(minutes)d minute.",
@@ -32,32 +31,40 @@ TOO_OFTEN = ngettext_lazy(
 )
 
 
-def attempt(name: str, who: object) -> int:
-    """Count an attempt; return 0, or for how many seconds there may be no more of them.
+def count_attempt(name: str, who: object) -> int:
+    """Count an attempt; return 0, or in how many seconds the next one is allowed.
 
-    `name` is one of `settings.THROTTLES`, `who` an address, a member or whoever counts as one.
+    `name` is "password" or one of `settings.THROTTLES`; `who` is an address, a member, or both.
     """
-    limit, now = settings.THROTTLES[name], timezone.now()
+    limit, period = find_limit(name)
+    now = timezone.now()
     if not limit:
         return 0
-    # The table holds what counts now and nothing else: each attempt clears away what is over.
+    # Every attempt deletes the rows that are over, so the table needs no other cleaning.
     Attempts.objects.filter(ends__lte=now).delete()
     key = make_key(name, who)
-    Attempts.objects.bulk_create([Attempts(key=key, ends=now + PERIOD)], ignore_conflicts=True)
+    Attempts.objects.bulk_create([Attempts(key=key, ends=now + period)], ignore_conflicts=True)
     mine = Attempts.objects.filter(key=key)
     if mine.filter(number__lt=limit).update(number=F("number") + 1):
         return 0
     return count_seconds(mine.values_list("ends", flat=True).first())
 
 
-def forgive(name: str, who: object) -> None:
-    """Take back an attempt that failed through no fault of who made it."""
+def take_back_attempt(name: str, who: object) -> None:
+    """Uncount an attempt that failed through no fault of the one who made it."""
     mine = Attempts.objects.filter(key=make_key(name, who), number__gt=0)
     mine.update(number=F("number") - 1)
 
 
+def find_limit(name: str) -> tuple[int, timedelta]:
+    """Return how many attempts are allowed, and within which period."""
+    if name == "password":
+        return settings.LOCK_OUT_FAILURES, settings.LOCK_OUT_PERIOD
+    return settings.THROTTLES[name], HOUR
+
+
 def make_key(name: str, who: object) -> str:
-    """Return what attempts are counted under; nobody's address is stored, of network or mail."""
+    """Return a digest to count attempts under: no name and no address is stored."""
     return salted_hmac("profiles.throttles", f"{name} {who}", algorithm="sha256").hexdigest()
 
 
@@ -67,16 +74,16 @@ def count_seconds(end: datetime | None) -> int:
 
 
 class ThrottledForm(forms.Form):
-    """A form that may be sent so often only: beyond that it keeps what was typed, unread."""
+    """A form that can be sent only so often: beyond that it keeps what was typed, unvalidated."""
 
     wait = 0
     too_often = TOO_OFTEN
 
     def throttle(self, name: str, who: object) -> bool:
-        """Count that the form was sent; return whether that may be, and say so in it if not."""
-        if self.is_bound and (wait := attempt(name, who)):
+        """Count that the form was sent; return whether it was allowed, else add an error to it."""
+        if self.is_bound and (wait := count_attempt(name, who)):
             self.wait = wait
-            self._errors = None  # What was found before does not matter now.
+            self._errors = None  # Errors found before do not matter now.
         return not self.wait
 
     def full_clean(self) -> None:
@@ -96,27 +103,47 @@ def refuse(request: HttpRequest, wait: int) -> HttpResponse:
     return response
 
 
+class LockedOut(Exception):
+    """Too many passwords were wrong; the next one is checked in `wait` seconds."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
+@contextmanager
+def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
+    """Count a sign-in, which a `ValidationError` ends if it fails; raise `LockedOut` at the limit.
+
+    It is counted before its password is checked: else parallel ones would get past the limit.
+    """
+    who = (username.lower(), client_network(request))
+    if wait := count_attempt("password", who):
+        raise LockedOut(wait)
+    mine = Attempts.objects.filter(key=make_key("password", who))
+    try:
+        yield
+    except ValidationError:
+        limit, period = find_limit("password")
+        # The lock-out begins with the last failure, not with the first.
+        if mine.filter(number__gte=limit).update(ends=timezone.now() + period):
+            raise LockedOut(int(period.total_seconds())) from None
+        raise
+    # The row stays, since a parallel attempt may be about to count in it.
+    mine.update(number=0)
+
+
 def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let nobody try many passwords: django-axes counts by name and address together only."""
+    """Limit the passwords tried from one network, and answer `LockedOut` with its page."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         is_attempt = request.method == "POST"
-        if is_attempt and (wait := attempt("sign_in", client_network(request))):
+        if is_attempt and (wait := count_attempt("sign_in", client_network(request))):
             return refuse(request, wait)
-        return view(request, *args, **kwargs)
+        try:
+            return view(request, *args, **kwargs)
+        except LockedOut as locked:
+            return refuse(request, locked.wait)
 
     return limited
-
-
-def lock_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:
-    """Answer whom django-axes has locked out, with when that ends."""
-    [mine] = AxesProxyHandler.get_implementation().get_user_attempts(request, credentials)
-    # None when the right password, in another window, has just cleared them away.
-    last = mine.aggregate(last=Max("attempt_time"))["last"]
-    return refuse(request, count_seconds(last and last + get_cool_off(request)))
-
-
-def get_username(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
-    """Return the name that somebody signs in by, as it is looked for: in lower case."""
-    return ((credentials or request.POST).get("username") or "").lower()

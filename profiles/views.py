@@ -18,7 +18,7 @@ from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
 from .pictures.uploads import get_timings
 from .search import paginate, search
-from .throttles import forgive
+from .throttles import take_back_attempt
 
 upload_log = logging.getLogger("likeness.uploads")
 
@@ -106,7 +106,7 @@ def save_avatar(request: MemberRequest) -> HttpResponse:
             response = answer_saved(request, form)
     response = response or answer_form(request, form)
     if form.has_error("avatar", "busy"):
-        forgive("upload", request.user.pk)
+        take_back_attempt("upload", request.user.pk)
     if "avatar" in request.FILES:
         response["Server-Timing"] = str(form.timings)
         report = form.write_report()

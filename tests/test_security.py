@@ -6,14 +6,13 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from axes.models import AccessAttempt
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from profiles.models import User
+from profiles.models import Attempts, User
 
 from .helpers.servers import GUNICORN, find, get, make_environment, manage, serve
 
@@ -101,7 +100,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> Iterator[mock.Mock]:
 def measure(hashed: mock.Mock, url: str, **fields: str) -> tuple[object, ...]:
     """Send a form as a stranger; return all that could tell whom it was about."""
     hashed.reset_mock()
-    AccessAttempt.objects.all().delete()  # How often one tried oneself makes a difference.
+    Attempts.objects.all().delete()  # How often one tried oneself makes a difference.
     mail.outbox.clear()
     with CaptureQueriesContext(connection) as queries:
         response = Client().post(url, fields)

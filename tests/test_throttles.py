@@ -2,13 +2,14 @@
 
 import re
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
-from axes.models import AccessAttempt
 from django.conf import LazySettings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -17,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from profiles.models import Attempts, User
-from profiles.throttles import attempt
+from profiles.throttles import count_attempt
 
 from .conftest import sign_in
 from .helpers.cells import hold_all_places
@@ -26,6 +27,7 @@ from .helpers.servers import make_environment, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+Forward = Callable[[float], None]
 WORD = "correct horse battery"
 
 
@@ -36,10 +38,21 @@ def few(settings: LazySettings) -> None:
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour and a second later than it was."""
-    then = timezone.now() + timedelta(hours=1, seconds=1)
-    monkeypatch.setattr("profiles.throttles.timezone.now", lambda: then)
+def forward(monkeypatch: pytest.MonkeyPatch) -> Forward:
+    """Sets the clock to some minutes after the test began."""
+    began = timezone.now()
+
+    def set_clock(minutes: float) -> None:
+        then = began + timedelta(minutes=minutes)
+        monkeypatch.setattr("profiles.throttles.timezone.now", lambda: then)
+
+    return set_clock
+
+
+@pytest.fixture
+def later(forward: Forward) -> None:
+    """An hour and a minute later than it was."""
+    forward(61)
 
 
 def join(name: str, email: str = "", address: str = "127.0.0.1") -> Any:
@@ -74,37 +87,37 @@ def assert_says_when(response: Any, sentence: str) -> None:
 
 
 def test_some_attempts_are_free_and_the_next_waits_for_the_hour_to_end(db: None) -> None:
-    assert [attempt("upload", 1), attempt("upload", 1)] == [0, 0]
-    assert 0 < attempt("upload", 1) <= 3600
+    assert [count_attempt("upload", 1), count_attempt("upload", 1)] == [0, 0]
+    assert 0 < count_attempt("upload", 1) <= 3600
 
 
 def test_after_the_hour_all_is_free_again(db: None, request: pytest.FixtureRequest) -> None:
-    assert [bool(attempt("upload", 1)) for _ in range(3)] == [False, False, True]
+    assert [bool(count_attempt("upload", 1)) for _ in range(3)] == [False, False, True]
     request.getfixturevalue("later")
-    assert [bool(attempt("upload", 1)) for _ in range(3)] == [False, False, True]
+    assert [bool(count_attempt("upload", 1)) for _ in range(3)] == [False, False, True]
 
 
 def test_everybody_and_everything_is_counted_apart(db: None) -> None:
-    assert [attempt(name, who) for name in ("upload", "mail") for who in (1, 2) for _ in "ab"] == (
-        [0] * 8
-    )
+    assert [
+        count_attempt(name, who) for name in ("upload", "mail") for who in (1, 2) for _ in "ab"
+    ] == ([0] * 8)
 
 
 def test_what_is_over_is_cleared_away(db: None, request: pytest.FixtureRequest) -> None:
-    attempt("upload", 1)
+    count_attempt("upload", 1)
     request.getfixturevalue("later")
-    attempt("upload", 2)
+    count_attempt("upload", 2)
     assert Attempts.objects.count() == 1
 
 
 def test_nobody_is_named_in_the_table(db: None) -> None:
-    attempt("recipient", "ada@example.org")
+    count_attempt("recipient", "ada@example.org")
     assert re.fullmatch("[0-9a-f]{64}", Attempts.objects.get().key)
 
 
 def test_zero_lets_everything_be_done(db: None, settings: LazySettings) -> None:
     settings.THROTTLES = {"upload": 0}
-    assert [attempt("upload", 1) for _ in range(5)] == [0] * 5
+    assert [count_attempt("upload", 1) for _ in range(5)] == [0] * 5
     assert not Attempts.objects.exists()
 
 
@@ -117,7 +130,7 @@ def test_a_picture_that_came_when_too_many_did_does_not_count(as_ada: Client) ->
 def try_once(_: int = 0) -> bool:
     """Try in a thread; return whether that was free."""
     try:
-        return not attempt("upload", 1)
+        return not count_attempt("upload", 1)
     finally:
         connection.close()
 
@@ -141,7 +154,7 @@ def wait_for_waiting(number: int) -> None:
 
 def test_of_many_at_once_no_more_get_through(tmp_path: Path, settings: LazySettings) -> None:
     if connection.vendor == "postgresql":
-        attempt("upload", 1)
+        count_attempt("upload", 1)
         with ThreadPoolExecutor(4) as pool:
             # They stop where they write: what one of them has read by then is of no use.
             with transaction.atomic():
@@ -240,7 +253,7 @@ def knock(name: str, password: str = "wrong", address: str = "127.0.0.1", admin:
 def patient(settings: LazySettings) -> None:
     """Let each address try as many names as it likes, but lock out after the third failure."""
     settings.THROTTLES = settings.THROTTLES | {"sign_in": 0}
-    settings.AXES_FAILURE_LIMIT = 3
+    settings.LOCK_OUT_FAILURES = 3
 
 
 @pytest.mark.parametrize("name", ["ada", "eve", "linus"])
@@ -256,10 +269,9 @@ def test_a_name_is_locked_out_alike_whether_there_is_such_a_member(
     assert "Wait a little" in response.content.decode()
 
 
-def test_who_waits_gets_in_again(ada: User, patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_gets_in_again(ada: User, patient: None, forward: Forward) -> None:
     assert [knock("ada").status_code for _ in range(3)] == [200, 200, 429]
-    then = timezone.now() + timedelta(minutes=15, seconds=1)
-    monkeypatch.setattr("axes.handlers.proxy.now", lambda: then)
+    forward(15.5)
     assert knock("ada", "pass phrase").status_code == 302
 
 
@@ -267,7 +279,106 @@ def test_knocking_on_does_not_make_the_wait_longer(ada: User, patient: None) -> 
     waits = [int(knock("ada").headers.get("Retry-After", "0")) for _ in range(6)]
     assert waits[:2] == [0, 0]
     assert waits[2:] == sorted(waits[2:], reverse=True)
-    assert AccessAttempt.objects.get().failures_since_start == 3
+    assert Attempts.objects.get().number == 3
+
+
+@pytest.mark.parametrize("admin", ["", "/admin/login/"])
+def test_the_rule_of_the_lock_out_is_in_one_place(
+    admin: str, ada: User, patient: None, settings: LazySettings
+) -> None:
+    settings.LOCK_OUT_FAILURES, settings.LOCK_OUT_PERIOD = 1, timedelta(minutes=40)
+    for response in (knock("ada", admin=admin), knock("ada", "pass phrase", admin=admin)):
+        assert_says_when(response, r"You can try again in 40 minutes\.")
+
+
+def test_failures_far_apart_lock_nobody_out(ada: User, patient: None, forward: Forward) -> None:
+    for minutes in (0, 16, 32):
+        forward(minutes)
+        assert [knock("ada").status_code for _ in range(2)] == [200, 200]
+
+
+def test_the_lock_out_begins_with_the_last_failure(
+    ada: User, patient: None, forward: Forward
+) -> None:
+    assert [knock("ada").status_code for _ in range(2)] == [200, 200]
+    forward(14)
+    assert_says_when(knock("ada"), r"You can try again in 15 minutes\.")
+    forward(24)
+    assert_says_when(knock("ada", "pass phrase"), r"You can try again in 5 minutes\.")
+    forward(29.1)
+    assert knock("ada", "pass phrase").status_code == 302
+
+
+def test_both_sign_in_pages_count_together(ada: User, patient: None) -> None:
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    pages = ["", "/admin/login/", ""]
+    assert [knock("ada", admin=page).status_code for page in pages] == [200, 200, 429]
+    assert knock("ada", "pass phrase", admin="/admin/login/").status_code == 429
+
+
+def test_the_admin_does_not_tell_a_members_right_password_from_a_wrong_one(
+    ada: User, patient: None
+) -> None:
+    statuses = [knock("ada", "pass phrase", admin="/admin/login/").status_code for _ in range(4)]
+    assert statuses == [200, 200, 429, 429]
+
+
+def test_a_form_without_a_password_counts_nothing_and_clears_nothing(
+    ada: User, patient: None
+) -> None:
+    passwords = ["wrong", "", "", "wrong", "", "wrong"]
+    statuses = [knock("ada", password).status_code for password in passwords]
+    assert statuses == [200] * 5 + [429]
+    assert knock("", "wrong").status_code == 200
+
+
+def test_who_is_signed_in_already_does_not_clear_the_failures_of_another(
+    ada: User, as_grace: Client, patient: None
+) -> None:
+    assert [knock("ada").status_code for _ in range(2)] == [200, 200]
+    as_grace.post("/accounts/login/", {"username": "ada", "password": "wrong"})
+    assert knock("ada").status_code == 429
+
+
+def test_failures_that_are_over_are_cleared_away_and_name_nobody(
+    ada: User, patient: None, forward: Forward
+) -> None:
+    knock("ada")
+    forward(16)
+    knock("eve")
+    assert re.fullmatch("[0-9a-f]{64}", Attempts.objects.get().key)
+
+
+def test_a_sign_in_by_code_is_not_locked_out(ada: User, patient: None) -> None:
+    assert [knock("ada").status_code for _ in range(3)] == [200, 200, 429]
+    assert Client().login(username="ada", password="pass phrase")
+
+
+def knock_at_once() -> tuple[int, set[int]]:
+    """Try twenty wrong passwords in eight threads; return how many were checked, and the statuses.
+
+    To check one takes a while, as it does with a real hash.
+    """
+    User.objects.create_user("ada")
+
+    def knock_once(_: int) -> int:
+        try:
+            return int(knock("ada").status_code)
+        finally:
+            connection.close()
+
+    with mock.patch.object(User, "check_password", side_effect=lambda _: time.sleep(0.3)) as check:
+        with ThreadPoolExecutor(8) as pool:
+            statuses = set(pool.map(knock_once, range(20)))
+        return check.call_count, statuses
+
+
+def test_of_many_guesses_at_once_only_five_are_checked(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path, DJANGO_DEBUG="on")  # Without collected static files.
+    assert manage(environment, "migrate").returncode == 0
+    code = "from tests.test_throttles import knock_at_once; print(*knock_at_once())"
+    done = manage(environment, "shell", "--no-imports", "-c", code)
+    assert re.fullmatch(r"5 \{(200, )?429(, 200)?\}", done.stdout.strip()), done.stderr
 
 
 def test_nobody_is_locked_out_by_somebody_elsewhere(ada: User, patient: None) -> None:
@@ -276,7 +387,7 @@ def test_nobody_is_locked_out_by_somebody_elsewhere(ada: User, patient: None) ->
 
 
 def test_a_name_in_another_case_is_the_same_name(ada: User, patient: None) -> None:
-    assert [knock(name).status_code for name in ("ada", "ADA", " Ada ")] == [200, 200, 429]
+    assert [knock(name).status_code for name in ("ADA", " Ada ", "ａｄａ")] == [200, 200, 429]
 
 
 def test_a_household_is_locked_out_as_one(ada: User, patient: None) -> None:

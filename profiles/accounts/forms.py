@@ -5,7 +5,8 @@ from smtplib import SMTPException
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..models import User
-from ..throttles import ThrottledForm
+from ..throttles import ThrottledForm, lock_out
 
 logger = logging.getLogger(__name__)
 CONFIRM_SALT = "profiles.confirm"
@@ -80,6 +81,22 @@ def read_token(token: str) -> dict[str, str]:
     except signing.BadSignature as error:
         message = _("This link is broken or older than three days. Sign in and ask for a new one.")
         raise ValidationError(message) from error
+
+
+class SignInForm(AuthenticationForm):
+    """Django's, with a lock-out after too many wrong passwords."""
+
+    request: HttpRequest  # The views of Django and its admin always give it.
+
+    def clean(self) -> dict[str, Any]:
+        if self.errors:  # A field is missing, so no password is checked.
+            return super().clean()
+        with lock_out(self.request, self.cleaned_data["username"]):
+            return super().clean()
+
+
+class AdminSignInForm(SignInForm, AdminAuthenticationForm):
+    """The same for the admin, which only staff may enter."""
 
 
 class MailingForm(ThrottledForm):

@@ -6,6 +6,7 @@ from django.urls import path
 
 from ..throttles import limit_sign_ins
 from . import views
+from .forms import SignInForm
 
 urlpatterns = [
     path("signup/", views.signup, name="signup"),
@@ -17,6 +18,7 @@ urlpatterns = [
         "login/",
         limit_sign_ins(
             auth_views.LoginView.as_view(
+                authentication_form=SignInForm,
                 redirect_authenticated_user=True,
                 # Without mail nobody can be sent a link: then none is offered.
                 extra_context={"has_mail": lambda: settings.HAS_MAIL},

@@ -42,7 +42,7 @@ def signup(request: HttpRequest) -> HttpResponse:
     form = SignupForm(request.POST if request.method == "POST" else None)
     form.throttle("sign_up", client_network(request))
     if form.is_valid() and form.may_be_mailed() and (user := form.save_unless_taken()):
-        login(request, user, "django.contrib.auth.backends.ModelBackend")
+        login(request, user)
         send_confirmation(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
             messages.success(request, _("Welcome.") + " " + say_mailed(form))

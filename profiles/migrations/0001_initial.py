@@ -62,6 +62,14 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'profiles',
             },
         ),
+        migrations.CreateModel(
+            name='Attempts',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('number', models.PositiveIntegerField(default=0)),
+                ('ends', models.DateTimeField(db_index=True)),
+            ],
+        ),
         migrations.AddConstraint(
             model_name='user',
             constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), condition=models.Q(('email', ''), _negated=True), name='email_is_unique', violation_error_message='This address belongs to another account.'),
