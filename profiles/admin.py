@@ -1,5 +1,3 @@
-"""Accounts and profiles in Django's admin."""
-
 from typing import Any
 
 from django.contrib import admin
@@ -45,7 +43,7 @@ class ProfileAdmin(admin.ModelAdmin):
     actions = ["remove_avatar"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # An account comes with its profile.
+        return False  # Each profile is created with its account.
 
     def changeform_view(
         self,
@@ -54,30 +52,30 @@ class ProfileAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        # Without Django's transaction: it would hold SQLite's lock while a picture is made. The
-        # method that Django wraps in it is not in the stubs.
+        # Skip Django's transaction, which would hold SQLite's write lock while a picture is made.
+        # The method inside the transaction is not in the stubs.
         return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        # So that what the owner changed after the form was opened is not changed back.
-        shows = db_field.name in ("description", "visibility")
-        return super().formfield_for_dbfield(
-            db_field, request, **kwargs, **({"show_hidden_initial": True} if shows else {})
-        )
+        # Detect changes against the form's initial value: a value that the owner has changed since
+        # then is not changed back.
+        if db_field.name in ("description", "visibility"):
+            kwargs["show_hidden_initial"] = True
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         if "avatar" in changes:
-            # The old description is that of the old picture.
+            # The old description is of the old picture.
             changes = {"description": "", **changes, "avatar": obj.avatar.assigned}
         obj.change(**changes)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """List the accounts that go as well: whoever may not delete them deletes no profile."""
+        """List the accounts, which are deleted with their profiles and need that permission."""
         return super().get_deleted_objects([profile.user for profile in objs], request)
 
     def delete_model(self, request: HttpRequest, obj: Profile) -> None:
-        obj.user.delete()  # Without a profile an account is of no use.
+        obj.user.delete()  # An account needs a profile, so delete both.
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> None:
         User.objects.filter(profile__in=queryset).delete()

@@ -1,4 +1,4 @@
-"""What is set up wrong, each with an id, a sentence and a hint."""
+"""The system checks of the site's configuration."""
 
 import os
 import re
@@ -25,13 +25,13 @@ WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 @register("likeness")
 def check_files(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Check where static and media files lie."""
+    """Check the folders of static and media files, and the middleware."""
     return [*check_folders(), *check_middleware()]
 
 
 @register("likeness", deploy=True)
 def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Check what only serving needs: gunicorn's start runs this, `migrate` does not."""
+    """Check what only a running site needs: gunicorn runs these checks, `migrate` does not."""
     if settings.DEBUG:
         return []
     files = [*check_manifest(), *check_delivery(), *check_owner(), *check_bucket()]
@@ -43,8 +43,9 @@ def check_folders() -> Iterator[CheckMessage]:
     folders = [static, *(Path(folder).resolve() for folder in settings.STATICFILES_DIRS)]
     if any(media.is_relative_to(folder) or folder.is_relative_to(media) for folder in folders):
         yield Error(
-            "MEDIA_ROOT and the folders of static files lie one in the other.",
-            hint="Visitors' files would be handed out as ours. Set MEDIA_ROOT to a folder apart.",
+            "MEDIA_ROOT is inside a folder of static files, or contains one.",
+            hint="Visitors' files would be served as static files. Set MEDIA_ROOT to a separate "
+            "folder.",
             id="profiles.E001",
         )
     if settings.AWS_STORAGE_BUCKET_NAME:
@@ -52,8 +53,9 @@ def check_folders() -> Iterator[CheckMessage]:
     existing = next(folder for folder in [media, *media.parents] if os.path.exists(folder))
     if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
         yield Error(
-            "MEDIA_ROOT cannot be written by this user.",
-            hint="No picture could be stored. Give the folder to the user that runs the site.",
+            "MEDIA_ROOT is not writable for this user.",
+            hint="No picture could be stored. Change the folder's owner to the user that runs the "
+            "site.",
             id="profiles.E002",
         )
 
@@ -61,15 +63,16 @@ def check_folders() -> Iterator[CheckMessage]:
 def check_middleware() -> Iterator[CheckMessage]:
     if (SECURITY, WHITENOISE) not in pairwise(settings.MIDDLEWARE):
         yield Error(
-            "WhiteNoise does not stand right after SecurityMiddleware in MIDDLEWARE.",
-            hint="Further down, static files pass what they need not: sessions, locks, redirects.",
+            "WhiteNoise is not right after SecurityMiddleware in MIDDLEWARE.",
+            hint="Further down, static files would pass through middleware that they do not need, "
+            "such as sessions and redirects.",
             id="profiles.E003",
         )
 
 
 def check_manifest() -> Iterator[CheckMessage]:
     manifest = getattr(staticfiles_storage, "hashed_files", None)
-    if manifest is None:  # A storage without one.
+    if manifest is None:  # This storage has no manifest.
         return
     if not manifest:
         yield Error(
@@ -82,13 +85,13 @@ def check_manifest() -> Iterator[CheckMessage]:
     for name, template in missing.items():
         yield Error(
             f"{template} names the static file {name!r}, which is not in the manifest.",
-            hint="That page would fail. Mend the name, or run `python manage.py collectstatic`.",
+            hint="That page would fail. Fix the name, or run `python manage.py collectstatic`.",
             id="profiles.E006",
         )
 
 
 def list_static_names() -> Iterator[tuple[str, Path]]:
-    """Yield the name of each static file that a template names outright, and the template."""
+    """Yield each static file's name that is written out in a template, and the template."""
     for folder in engines["django"].template_dirs:
         for template in sorted(Path(folder).rglob("*.html")):
             for name in STATIC_TAG.findall(template.read_text()):
@@ -106,16 +109,17 @@ def check_delivery() -> Iterator[CheckMessage]:
         )
     if not settings.MEDIA_DELIVERY_CHOSEN:
         yield Warning(
-            "This process hands out the media files itself, and nobody said that it should.",
-            hint="Fine on one small machine: set MEDIA_DELIVERY=app to say so.",
+            "The site serves media files itself, because MEDIA_DELIVERY is not set.",
+            hint="If this is intended, as on one small machine, set MEDIA_DELIVERY=app.",
             id="profiles.W001",
         )
     try:
         resolve(f"{settings.MEDIA_URL}avatars/00/{'0' * 32}-64.webp")
     except Resolver404:
         yield Error(
-            "No view hands out media files: pictures are shown with DEBUG on only.",
-            hint="`static()` in urls.py does nothing in production. Route MEDIA_URL to delivery.",
+            "No view serves media files: pictures are shown only with DEBUG on.",
+            hint="`static()` in urls.py does nothing in production. Include the URLs of "
+            "profiles.pictures under MEDIA_URL.",
             id="profiles.E007",
         )
 
@@ -125,12 +129,12 @@ def check_owner() -> Iterator[CheckMessage]:
         return
     media = Path(settings.MEDIA_ROOT)
     folders = [media, *media.glob("*/"), *media.glob("*/*/")]
-    strange = [folder for folder in folders if folder.is_dir() and not is_ours(folder)]
-    if strange:
+    foreign = [folder for folder in folders if folder.is_dir() and not is_ours(folder)]
+    if foreign:
         yield Warning(
-            f"{strange[0]} belongs to another user than the one that runs this.",
+            f"{foreign[0]} does not belong to the user that runs this process.",
             hint="Uploads or deletions fail there. Run commands as the site's user, never as root, "
-            "and give it MEDIA_ROOT: chown -R.",
+            "and change the owner of MEDIA_ROOT: chown -R.",
             id="profiles.W003",
         )
 
@@ -159,12 +163,12 @@ def check_bucket() -> Iterator[CheckMessage]:
     if getattr(public, "querystring_auth", False):
         yield Warning(
             "The URLs of public pictures are signed, and expire.",
-            hint='No cache keeps them. Set "querystring_auth": False for the storage "default".',
+            hint='No cache can keep them. Set "querystring_auth": False for the storage "default".',
             id="profiles.W004",
         )
     if isinstance(public, FileSystemStorage) and os.environ.get("AWS_S3_ENDPOINT_URL"):
         yield Warning(
-            "A bucket's server is named, but no bucket: pictures are stored in MEDIA_ROOT.",
+            "AWS_S3_ENDPOINT_URL is set, but no bucket: pictures are stored in MEDIA_ROOT.",
             hint="Set AWS_STORAGE_BUCKET_NAME, or remove AWS_S3_ENDPOINT_URL.",
             id="profiles.W005",
         )
@@ -174,31 +178,31 @@ def check_proxies() -> Iterator[CheckMessage]:
     trusted = settings.FORWARDED_ALLOW_IPS
     if settings.HTTPS and not is_loopback(settings.HOST) and all(map(is_loopback, trusted)):
         yield Warning(
-            "No proxy beyond this machine or container is believed when it says HTTPS.",
+            "No proxy outside this machine or container is trusted to set X-Forwarded-Proto.",
             hint="Every page would redirect to itself. Set FORWARDED_ALLOW_IPS to the proxy's "
-            "address, as it is seen from here.",
+            "address, as this process sees it.",
             id="profiles.W006",
         )
     if settings.TRUSTED_PROXIES:
         return
     if any(host == "*" or host.endswith("/0") for host in trusted):
         yield Warning(
-            "Everybody's X-Forwarded-Proto is believed, though no proxy stands in front.",
+            "Everybody's X-Forwarded-Proto is trusted, but DJANGO_TRUSTED_PROXIES is 0.",
             hint="Set DJANGO_TRUSTED_PROXIES to the number of proxies, or FORWARDED_ALLOW_IPS to "
             "their addresses.",
             id="profiles.W007",
         )
     elif settings.HTTPS:
         yield Warning(
-            "All visitors have the address of the proxy that speaks TLS.",
-            hint="One who fails to sign in would lock out all. Set DJANGO_TRUSTED_PROXIES to the "
-            "number of proxies in front.",
+            "All visitors have the address of the proxy that terminates TLS.",
+            hint="One visitor's failed sign-ins would lock out everybody. Set "
+            "DJANGO_TRUSTED_PROXIES to the number of proxies in front.",
             id="profiles.W008",
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address, a network or a name is within this machine or container."""
+    """Return whether an address, a network or a name is local to this machine or container."""
     try:
         return ip_network(host).is_loopback
     except ValueError:
@@ -206,33 +210,34 @@ def is_loopback(host: str) -> bool:
 
 
 def check_origins() -> Iterator[CheckMessage]:
-    """Behind TLS that Django does not know of, each form would come from a foreign origin."""
-    # Names without a dot, and addresses, are for trying the site out.
+    """Check the names of hosts. With TLS that Django does not know of, it refuses all forms."""
+    # Names without a dot, and addresses, are for trying out the site.
     names = [host for host in settings.ALLOWED_HOSTS if re.search(r"\.[a-z]", host)]
     if names and not settings.HTTPS and not settings.CSRF_TRUSTED_ORIGINS:
         yield Warning(
-            f"With DJANGO_HTTPS=off, no form that is sent from https://{names[0]} is taken.",
-            hint="Behind TLS, remove DJANGO_HTTPS. Where TLS must stay unknown to the site, set "
+            f"With DJANGO_HTTPS=off, every form from https://{names[0]} is refused.",
+            hint="Behind TLS, remove DJANGO_HTTPS. If the site must not know of TLS, set "
             f"DJANGO_CSRF_TRUSTED_ORIGINS=https://{names[0]}.",
             id="profiles.W009",
         )
     if wrong := [host for host in settings.ALLOWED_HOSTS if "/" in host]:
         yield Error(
-            f"DJANGO_ALLOWED_HOSTS has {wrong[0]!r}, which is no name of a host.",
-            hint="Every request would be refused. Set it to names alone: likeness.example.",
+            f"DJANGO_ALLOWED_HOSTS contains {wrong[0]!r}, which is not a host name.",
+            hint="Every request would be refused. Set it to host names only: likeness.example.",
             id="profiles.E011",
         )
     if "://" in (domain := settings.AWS_S3_CUSTOM_DOMAIN) or domain.endswith("/"):
         yield Error(
             f"AWS_S3_CUSTOM_DOMAIN is {domain!r}.",
-            hint="No picture would be shown. Set it to a host, with a path if need be, without "
-            "https:// and without a slash at its end.",
+            hint="No picture would be shown. Set it to a host, and a path if needed, without "
+            "https:// and without a slash at the end.",
             id="profiles.E012",
         )
     if settings.STATIC_HOST and "://" not in settings.STATIC_HOST:
         yield Error(
             f"STATIC_HOST is {settings.STATIC_HOST!r}, without https:// before it.",
-            hint=f"Browsers would look for static files here. Set https://{settings.STATIC_HOST}.",
+            hint="Browsers would request static files from this site. Set "
+            f"https://{settings.STATIC_HOST}.",
             id="profiles.E010",
         )
 
@@ -252,13 +257,13 @@ def check_cell() -> Iterator[CheckMessage]:
     except (EOFError, OSError):
         yield Error(
             "The process that opens visitors' pictures cannot be started.",
-            hint="No picture could be uploaded. What is wrong is on standard error, above.",
+            hint="No picture could be uploaded. The cause is on standard error, above.",
             id="profiles.E014",
         )
         return
     if not is_safe:
         yield Error(
-            "Nothing filters the system calls of the process that opens visitors' pictures.",
+            "The process that opens visitors' pictures runs without a system call filter.",
             hint="HEIC and AVIF would be refused. Install libseccomp (Debian: libseccomp2).",
             id="profiles.E013",
         )

@@ -1,4 +1,4 @@
-"""The lesson about the two kinds of file, taught with the site's own."""
+"""The lesson about static and media files, with the site's own files as examples."""
 
 import textwrap
 from pathlib import Path
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from .models import Profile
 
 STYLESHEET = "css/site.css"
-# What a template says, as text: inside a template it would be done instead of shown.
+# Template code to show as text: written inside a template, it would be executed.
 TAGS = {
     "static": f'{{% static "{STYLESHEET}" %}}',
     "plain": f"/static/{STYLESHEET}",
@@ -29,7 +29,7 @@ TAGS = {
 
 
 class Snippet(NamedTuple):
-    """Lines of the smallest example, from where one text begins to where another ends."""
+    """Lines of a file of the smallest example: from `first` to `last`, both included."""
 
     file: str
     first: str
@@ -37,14 +37,14 @@ class Snippet(NamedTuple):
 
     @property
     def lines(self) -> str:
-        """The lines as they are in the source now; empty where they are not to be found."""
+        """The lines as they are in the source now, or "" if they cannot be found."""
         try:
             source = (settings.BASE_DIR / "examples" / "smallest" / self.file).read_text()
             begin = source.index(self.first)
             end = source.index(self.last, begin) + len(self.last)
-        except (OSError, ValueError):  # A visitor does without; the tests do not.
+        except (OSError, ValueError):  # The page leaves the snippet out; a test fails.
             return ""
-        line = source.rfind("\n", 0, begin) + 1  # With its indentation, for dedent.
+        line = source.rfind("\n", 0, begin) + 1  # Include the indentation, for dedent.
         return textwrap.dedent(source[line:end])
 
 
@@ -66,7 +66,6 @@ SNIPPETS = {
 
 @require_safe
 def how_it_works(request: HttpRequest) -> HttpResponse:
-    """Teach the two kinds of file with a stylesheet and a picture of this site."""
     example = find_example(request)
     context = {"example": example, "here": describe(request, example)}
     context |= {"snippets": SNIPPETS, "tags": TAGS}
@@ -74,14 +73,14 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
 
 
 def find_example(request: HttpRequest) -> Profile | None:
-    """Return the viewer's own profile where it has a picture, else the newest public one."""
+    """Return the viewer's profile if it has a picture, otherwise the newest public one."""
     pictured = Profile.objects.exclude(avatar="").select_related("user")
     own = pictured.filter(user=request.user.pk).first()
     return own or pictured.visible_to(AnonymousUser()).order_by("-pk").first()
 
 
 def describe(request: HttpRequest, example: Profile | None) -> dict[str, Any]:
-    """Return what is so in this installation, without a path, a version or a bucket's name."""
+    """Return facts about this installation, without paths, versions or the bucket's name."""
     in_bucket = not isinstance(storages["default"], FileSystemStorage)
     url = example.avatar.url if example else ""
     address = static(STYLESHEET)
@@ -110,17 +109,17 @@ def find_stage() -> str:
 
 
 def write_curl(request: HttpRequest, example: Profile) -> str:
-    """Return what to tell curl, so that it is shown the picture's headers."""
+    """Return curl's arguments for a request of the picture's headers."""
     url = hide_bucket(example.avatar.url, example.avatar.name)
     cookie = "" if example.is_public else f'--cookie "{settings.SESSION_COOKIE_NAME}=…" '
     return cookie + request.build_absolute_uri(url)
 
 
 def hide_host(url: str) -> str:
-    """Return a URL without the name of another host."""
+    """Return a URL, with another host's name replaced by an ellipsis."""
     return f"https://…{urlsplit(url).path}" if urlsplit(url).netloc else url
 
 
 def hide_bucket(url: str, name: str) -> str:
-    """Return a picture's URL without another host and what of the path may be a bucket's name."""
+    """Return a picture's URL without another host, and without a path that may name the bucket."""
     return f"https://…/{name}" if urlsplit(url).netloc else url

@@ -1,4 +1,4 @@
-"""Find people by any part of their names, and turn the pages of a list."""
+"""Search for people by any part of their names, and paginate lists."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PAGE_SIZE = 24
 
 def search(profiles: ProfileQuerySet, query: str) -> ProfileQuerySet:
     """Return the profiles that have every word of the query in the user name or the name."""
-    # As user names are shown, with "@"; no user name has one.
+    # Pages show user names with "@", which no user name contains.
     for word in fold(query).replace("@", " ").split():
         profiles = profiles.filter(Q(user__username__contains=word) | Q(folded_name__contains=word))
     return profiles
@@ -20,7 +20,7 @@ def search(profiles: ProfileQuerySet, query: str) -> ProfileQuerySet:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of people, newest first, with the cursors of its neighbours."""
+    """One page of people, newest first, with the cursors of the pages before and after."""
 
     people: list[Profile]
     before: str = ""
@@ -28,12 +28,12 @@ class Page:
 
 
 def encode_cursor(pk: int) -> str:
-    """Return a cursor, whose meaning is our own, for the place of a row."""
+    """Return a cursor, opaque to others, for a row."""
     return urlsafe_b64encode(pk.to_bytes(8)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> int | None:
-    """Return the row that a cursor stands for; None for one that we did not make."""
+    """Return the row's key, or None for a cursor that we did not make."""
     try:
         pk = int.from_bytes(urlsafe_b64decode(cursor + "="))
     except ValueError:
@@ -42,10 +42,10 @@ def decode_cursor(cursor: str) -> int | None:
 
 
 def paginate(profiles: ProfileQuerySet, after: str = "", before: str = "") -> Page:
-    """Return the page after or before a cursor; the first page for none or a bad one.
+    """Return the page after or before a cursor; the first page without a valid one.
 
-    By key, not by offset: page a thousand costs what page one does, and nobody is shown twice
-    while others join.
+    It selects by key, not by offset: page 1,000 costs as much as page 1, and nobody is shown twice
+    when others join meanwhile.
     """
     newer_than, older_than = decode_cursor(before), decode_cursor(after)
     if newer_than is not None:
@@ -57,7 +57,7 @@ def paginate(profiles: ProfileQuerySet, after: str = "", before: str = "") -> Pa
         rows = list(older.order_by("-pk")[: PAGE_SIZE + 1])
         people = rows[:PAGE_SIZE]
         has_newer, has_older = older_than is not None, len(rows) > PAGE_SIZE
-    if not people:  # Those beyond the cursor have gone.
+    if not people:  # The people beyond the cursor have been deleted.
         return paginate(profiles) if after or before else Page([])
     return Page(
         people,

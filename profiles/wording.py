@@ -1,6 +1,7 @@
-"""Sentences of Django's, gathered so that the catalogues put them into this site's voice.
+"""Messages of Django that `locale/` rewords for this site.
 
-Nothing imports this: Django looks them up itself, in `locale/` before its own catalogues.
+Only `makemessages` reads this file. Django looks up its messages in `locale/` first, then in its
+own catalogues.
 """
 
 from django.utils.translation import gettext_noop, ngettext_lazy

@@ -14,7 +14,7 @@ def ids(deploy: bool = False) -> set[str]:
     return {message.id or "" for message in run_checks(None, None, deploy)}
 
 
-def test_a_site_that_is_set_up_right_is_told_nothing(settings: LazySettings) -> None:
+def test_a_valid_configuration_has_no_messages(settings: LazySettings) -> None:
     settings.MEDIA_DELIVERY_CHOSEN = True
     assert {name for name in ids(deploy=True) if name.startswith("profiles.")} == set()
 
@@ -34,7 +34,7 @@ def test_a_media_folder_that_cannot_be_made_is_an_error(settings: LazySettings) 
     assert "profiles.E002" in ids()
 
 
-def test_a_media_folder_in_one_that_may_not_be_entered_is_an_error(
+def test_a_media_folder_without_access_to_its_parent_is_an_error(
     settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stat, access = os.stat, os.access
@@ -77,7 +77,7 @@ def test_a_misspelt_delivery_is_an_error(settings: LazySettings) -> None:
     assert "profiles.E005" in ids(deploy=True)
 
 
-def test_media_handed_out_by_the_process_unasked_is_a_warning(settings: LazySettings) -> None:
+def test_media_served_by_the_site_without_a_setting_is_a_warning(settings: LazySettings) -> None:
     settings.MEDIA_DELIVERY_CHOSEN = False
     assert "profiles.W001" in ids(deploy=True)
     assert "profiles.W001" not in ids()
@@ -88,13 +88,13 @@ def test_no_mail_is_a_warning(settings: LazySettings) -> None:
     assert "profiles.W002" in ids(deploy=True)
 
 
-def test_a_developer_is_not_warned_of_what_only_production_needs(settings: LazySettings) -> None:
+def test_a_developer_gets_no_warnings_about_production(settings: LazySettings) -> None:
     settings.DEBUG, settings.HAS_MAIL, settings.MEDIA_DELIVERY_CHOSEN = True, False, False
     assert not {"profiles.W001", "profiles.W002"} & ids(deploy=True)
 
 
-def test_a_static_file_that_no_manifest_knows_is_an_error(tmp_path: Path) -> None:
-    """As after a template was changed, and nobody collected anew."""
+def test_a_static_file_missing_in_the_manifest_is_an_error(tmp_path: Path) -> None:
+    """This happens when a template is changed and `collectstatic` is not run again."""
     environment = make_environment(tmp_path)
     assert manage(environment, "collectstatic", "--noinput").returncode == 0
     assert "profiles.E006" not in manage(environment, "check", "--deploy").stderr
@@ -105,7 +105,7 @@ def test_a_static_file_that_no_manifest_knows_is_an_error(tmp_path: Path) -> Non
     assert "profiles.E006" in error
 
 
-def test_media_that_no_view_hands_out_are_an_error(settings: LazySettings) -> None:
+def test_media_without_a_view_are_an_error(settings: LazySettings) -> None:
     settings.ROOT_URLCONF = "profiles.urls"
     assert "profiles.E007" in ids(deploy=True)
 
@@ -117,14 +117,14 @@ def test_a_media_folder_of_another_user_is_a_warning(folder: str, settings: Lazy
     assert "profiles.W003" not in ids(deploy=True)
     if os.geteuid() == 0:
         os.chown(strange, 10001, 10001)
-    else:  # Who is not root cannot give folders away, but has root's at hand.
+    else:  # Only root can change a folder's owner, so use a folder of root's.
         strange.rmdir()
         strange.symlink_to("/")
     assert "profiles.W003" in ids(deploy=True)
 
 
 def store_in_bucket(settings: LazySettings, **protected: object) -> None:
-    """Set up media in a bucket as it should be, but for what is said of the protected ones."""
+    """Set up media in a valid bucket, except for the given options of the protected storage."""
     right = {"bucket_name": "pictures", "file_overwrite": False, "querystring_auth": False}
     settings.STORAGES = settings.STORAGES | {
         name: {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": right | options}
@@ -135,7 +135,7 @@ def store_in_bucket(settings: LazySettings, **protected: object) -> None:
     }
 
 
-def test_a_bucket_that_is_set_up_right_is_told_nothing(settings: LazySettings) -> None:
+def test_a_valid_bucket_has_no_messages(settings: LazySettings) -> None:
     store_in_bucket(settings)
     assert {name for name in ids(deploy=True) if name.startswith("profiles.")} == set()
 
@@ -180,7 +180,7 @@ LOOPBACK = ["127.0.0.1", "::1"]
 @pytest.mark.parametrize(
     ("https", "host", "trusted", "proxies", "expected"),
     [
-        # One machine with a proxy beside it; the image with one before it; plain HTTP.
+        # One machine with a proxy; the image behind a proxy; plain HTTP.
         (True, "127.0.0.1", LOOPBACK, 1, set()),
         (True, "0.0.0.0", ["*"], 1, set()),
         (True, "0.0.0.0", ["172.17.0.1"], 1, set()),
@@ -195,7 +195,7 @@ LOOPBACK = ["127.0.0.1", "::1"]
         (True, "127.0.0.1", LOOPBACK, 0, {"profiles.W008"}),
     ],
 )
-def test_proxies_that_are_believed_too_little_or_too_much_are_a_warning(
+def test_trusting_too_few_or_too_many_proxies_is_a_warning(
     https: bool,
     host: str,
     trusted: list[str],
@@ -209,7 +209,7 @@ def test_proxies_that_are_believed_too_little_or_too_much_are_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("hosts", "https", "origins", "is_told"),
+    ("hosts", "https", "origins", "is_warned"),
     [
         (["likeness.example"], False, [], True),
         (["likeness.example"], False, ["https://likeness.example"], False),
@@ -218,11 +218,11 @@ def test_proxies_that_are_believed_too_little_or_too_much_are_a_warning(
     ],
 )
 def test_forms_behind_tls_that_the_site_does_not_know_of_are_a_warning(
-    hosts: list[str], https: bool, origins: list[str], is_told: bool, settings: LazySettings
+    hosts: list[str], https: bool, origins: list[str], is_warned: bool, settings: LazySettings
 ) -> None:
     settings.ALLOWED_HOSTS, settings.HTTPS = hosts, https
     settings.CSRF_TRUSTED_ORIGINS = origins
-    assert ("profiles.W009" in ids(deploy=True)) == is_told
+    assert ("profiles.W009" in ids(deploy=True)) == is_warned
 
 
 def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
@@ -230,7 +230,7 @@ def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
     assert "profiles.E010" in ids(deploy=True)
 
 
-def test_a_host_that_is_written_as_an_address_is_an_error(settings: LazySettings) -> None:
+def test_a_host_with_a_scheme_is_an_error(settings: LazySettings) -> None:
     settings.ALLOWED_HOSTS = ["likeness.example", ".likeness.example", "[::1]", "*"]
     assert "profiles.E011" not in ids(deploy=True)
     settings.ALLOWED_HOSTS = ["https://likeness.example"]
@@ -246,7 +246,7 @@ def test_a_host_that_is_written_as_an_address_is_an_error(settings: LazySettings
         ("pictures.example/", True),
     ],
 )
-def test_a_domain_of_pictures_that_is_more_than_that_is_an_error(
+def test_a_picture_domain_with_a_scheme_or_a_slash_is_an_error(
     domain: str, is_wrong: bool, settings: LazySettings
 ) -> None:
     settings.AWS_S3_CUSTOM_DOMAIN = domain
@@ -266,9 +266,9 @@ def test_every_variable_is_in_the_manual_and_no_other() -> None:
     read = {*re.findall(r'env(?:iron)?\.\w+\(\s*"([A-Z]\w+)"', code), "DJANGO_THROTTLE_SIGN_IN"}
     table = find(r"(?s)\| Variable \|.+?\n\n", (ROOT / "docs/deploying.md").read_text())
     cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
-    told = set(re.findall(r"`([A-Z]\w+)`", " ".join(cells)))
+    documented = set(re.findall(r"`([A-Z]\w+)`", " ".join(cells)))
     others = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PORT", "WEB_CONCURRENCY"}
-    assert read == told - others  # Which boto3 and gunicorn read.
+    assert read == documented - others  # boto3 and gunicorn read the others.
 
 
 def test_every_message_comes_with_a_hint(settings: LazySettings) -> None:
