@@ -29,7 +29,7 @@ FROM python:3.13-slim AS product
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin likeness \
     && install -d -o likeness -g likeness /data /data/media /run/likeness
-# libseccomp, which profiles/pictures/sandbox.py needs, is in the base image: apt depends on it.
+# libseccomp, which profiles/pictures/pipeline/sandbox.py needs, is in the base image: apt depends on it.
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

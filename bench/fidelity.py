@@ -17,9 +17,10 @@ import pyvips
 from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
 
-from profiles.pictures import cell, colours, images, metadata
+from profiles.pictures import cell
 from profiles.pictures.avatar import Crop
 from profiles.pictures.limits import Refused
+from profiles.pictures.pipeline import colours, images, metadata
 
 pillow_heif.register_heif_opener(thumbnails=False)
 SIDE = 512

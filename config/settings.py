@@ -167,7 +167,7 @@ def allow_other_origins(headers: Any, path: str, url: str) -> None:
 
 WHITENOISE_ADD_HEADERS_FUNCTION = allow_other_origins
 
-# Media files: made from visitors' uploads by profiles/pictures/images.py.
+# Media files: made from visitors' uploads by profiles/pictures/pipeline/images.py.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
 MEDIA_DELIVERY = env.str("MEDIA_DELIVERY", default="app")

@@ -29,8 +29,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session", autouse=True)
 def unhurried_cells() -> None:
     """Let only a cell's time of CPU be short: on a loaded machine the clock would end it first."""
-    start = "from {package} import zygote; zygote.CLOCK_FACTOR = 15; zygote.main()"
-    cell.PROGRAM = cell.PROGRAM.replace("from {package}.zygote import main; main()", start)
+    start = "from {package}.pipeline import zygote; zygote.CLOCK_FACTOR = 15; zygote.main()"
+    cell.PROGRAM = cell.PROGRAM.replace("from {package}.pipeline.zygote import main; main()", start)
     assert start in cell.PROGRAM
 
 

@@ -17,10 +17,11 @@ from django.core.checks import run_checks
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from profiles.pictures import cell, sandbox
+from profiles.pictures import cell
 from profiles.pictures.cell import Zygote
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import Sizes
+from profiles.pictures.pipeline import sandbox
 
 from .helpers.cells import find_children, watch_cells
 from .helpers.pictures import draw_as, draw_jpeg
@@ -32,7 +33,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux has the filter
 TAKEN_OVER = """
 import sys; sys.path[:] = {path!r}
 import ctypes, io, json, mmap, os, resource, signal, socket, subprocess, threading, time
-from {package} import sandbox, zygote
+from {package}.pipeline import sandbox, zygote
 PAGE = ctypes.c_void_p(id(zygote) & ~4095)
 open_honestly = zygote.make_answer
 
@@ -79,7 +80,7 @@ zygote.main()
 
 PLAIN = """
 import sys; sys.path[:] = {path!r}
-from {package} import sandbox, zygote
+from {package}.pipeline import sandbox, zygote
 zygote.main()
 """
 

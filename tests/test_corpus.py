@@ -11,11 +11,12 @@ from django.conf import LazySettings
 from django.test import Client
 from PIL import Image, ImageStat
 
-from profiles.pictures import cell, images, metadata
+from profiles.pictures import cell
 from profiles.pictures.avatar import Crop
-from profiles.pictures.colours import convert_to_srgb
-from profiles.pictures.decoding import decode
 from profiles.pictures.limits import Refused
+from profiles.pictures.pipeline import images, metadata
+from profiles.pictures.pipeline.colours import convert_to_srgb
+from profiles.pictures.pipeline.decoding import decode
 
 from .conftest import list_media
 from .helpers.cells import check_cost, watch_cells

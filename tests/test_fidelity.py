@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from profiles.pictures import cell, images, metadata
+from profiles.pictures import cell
 from profiles.pictures.avatar import Crop
-from profiles.pictures.colours import build_transform, find_profile
+from profiles.pictures.pipeline import images, metadata
+from profiles.pictures.pipeline.colours import build_transform, find_profile
 
 from .helpers.colours import convert_to_lab, find_difference
 from .helpers.corpus import CORPUS

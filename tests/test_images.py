@@ -15,9 +15,9 @@ from PIL.ExifTags import IFD
 
 from profiles.pictures import cell
 from profiles.pictures.avatar import Avatar, Crop
-from profiles.pictures.colours import MAX_PROFILE_BYTES
 from profiles.pictures.limits import Refused
 from profiles.pictures.names import Sizes
+from profiles.pictures.pipeline.colours import MAX_PROFILE_BYTES
 
 from .helpers.cells import check_cost, watch_cells
 from .helpers.pictures import (

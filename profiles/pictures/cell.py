@@ -48,7 +48,7 @@ ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:"
     "glibc.malloc.trim_threshold=67108864:glibc.malloc.top_pad=4194304:glibc.malloc.arena_max=8"
 }
-PROGRAM = "import sys; sys.path[:] = {path!r}; from {package}.zygote import main; main()"
+PROGRAM = "import sys; sys.path[:] = {path!r}; from {package}.pipeline.zygote import main; main()"
 
 _places = threading.BoundedSemaphore(PLACES)
 _turn = threading.Lock()

@@ -187,10 +187,10 @@ class AvatarField(models.ImageField):
         **kwargs: Any,
     ) -> None:
         """Store the avatar of a new row; move one that other people may see than before."""
-        if raw:
-            return
         file: AvatarFieldFile = getattr(instance, self.attname)
         file.is_in_save = False
+        if raw:
+            return
         if not file._committed and (update_fields is None or self.name in update_fields):
             described = self.description_field
             file.replace(
@@ -239,7 +239,7 @@ class AvatarField(models.ImageField):
         if any(self.prefixes & field.prefixes for field in list_fields() if field is not self):
             yield Error(
                 f"Another AvatarField stores its files in {self.upload_to!r} as well.",
-                hint="Give each an `upload_to` of its own: the prefix tells whose a file is.",
+                hint="Give each an `upload_to` of its own: the prefix says whose a file is.",
                 obj=self,
                 id="pictures.E003",
             )

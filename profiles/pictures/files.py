@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.files.base import File
 from django.db import router, transaction
@@ -12,9 +12,6 @@ from django.templatetags.static import static
 
 from .avatar import Avatar
 from .names import find_stem, is_marked
-
-if TYPE_CHECKING:
-    from .fields import AvatarField
 
 
 class Keep(Enum):
@@ -30,7 +27,7 @@ class AvatarFieldFile(ImageFieldFile):
     """The avatar of one row, or none: then it is false, and its `url` is the placeholder's."""
 
     instance: Any
-    field: "AvatarField"
+    field: Any  # The `AvatarField`, which imports this file.
     _committed: bool
     # Set while `Model.save()` runs, which the bulk methods of a queryset do not call.
     is_in_save = False

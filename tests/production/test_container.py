@@ -224,7 +224,7 @@ def test_what_it_does_not_need_is_taken_from_the_container(site: tuple[str, str]
 
 BREAK_OUT = """
 import os
-from profiles.pictures import sandbox
+from profiles.pictures.pipeline import sandbox
 cell = os.fork()
 if cell == 0:
     sandbox.enter(sandbox.Limits(sandbox.load_libseccomp(), 2, 300, os.getppid()))

@@ -6,8 +6,8 @@ from typing import Any
 import pillow_heif
 from PIL import Image
 
+from ..limits import Refused, refuse_size
 from .boxes import collect, list_items, list_links, read_info, read_meta, walk_boxes
-from .limits import Refused, refuse_size
 
 MAX_ITEMS = 1000  # A photo of 48 megapixels has 200, and as many for each further layer.
 # For every decoder that has threads: each takes memory of its own.

@@ -6,10 +6,10 @@ from typing import Any, BinaryIO, NamedTuple, TypeGuard
 from PIL import AvifImagePlugin, Image
 from PIL.Image import Resampling
 
+from ..avatar import Crop
+from ..limits import SIGNATURE_BYTES, Refused, find_format, refuse_size
 from . import boxes, jpeg
-from .avatar import Crop
 from .heic import THREADS, HeicImage
-from .limits import SIGNATURE_BYTES, Refused, find_format, refuse_size
 from .png import read_png
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS

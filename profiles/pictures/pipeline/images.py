@@ -10,15 +10,15 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.Image import Resampling, Transpose
 
-from .avatar import Avatar, Crop
+from ..avatar import Avatar, Crop
+from ..limits import NAMES, Refused
+from ..names import Sizes
+from ..timings import Timings
 from .colours import convert_to_srgb
 from .decoding import Picture, breaks_off, decode
 from .encoding import encode
 from .heic import HeicImage
-from .limits import NAMES, Refused
 from .metadata import list_traces, read_exif
-from .names import Sizes
-from .timings import Timings
 
 ANIMATED = {"GIF", "PNG", "WEBP", "AVIF"}
 # How many frames are looked at, and how many pixels at most: each is decoded whole.

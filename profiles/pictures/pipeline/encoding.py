@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image, ImageStat
 from PIL.Image import Resampling
 
-from .names import Sizes
+from ..names import Sizes
 
 # A drawing has few colours, each of them many times. Without loss it keeps its edges, for which no
 # quality is high enough: a lossy WebP has colour for a quarter of the pixels only. So many pixels

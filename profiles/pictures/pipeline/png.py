@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+from ..limits import Refused
 from .colours import MAX_PROFILE_BYTES
-from .limits import Refused
 
 HEAD_BYTES = 8
 MAX_TEXT_BYTES = 1_000_000  # of XMP: as much as is looked through

@@ -21,13 +21,13 @@ from typing import BinaryIO, NoReturn
 
 from PIL import Image
 
+from ..answer import HEAD, MAX_ANSWER_BYTES, write_answer, write_refusal
+from ..avatar import Crop
+from ..limits import Refused
+from ..names import Sizes
+from ..timings import Timings
 from . import images, sandbox
-from .answer import HEAD, MAX_ANSWER_BYTES, write_answer, write_refusal
-from .avatar import Crop
 from .colours import SRGB
-from .limits import Refused
-from .names import Sizes
-from .timings import Timings
 
 MAX_MEGABYTES = 300
 # A picture may take 2 s of CPU on a machine on which the known one of `measure_speed` takes
