@@ -1,4 +1,4 @@
-"""How a form is answered: with its page, and in HTTP's words for what is wrong."""
+"""How a form is answered: with its page, and with the HTTP status of its errors."""
 
 from typing import Any
 
@@ -6,23 +6,25 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-# 400 for all the rest.
+# By the code of the error; any other is a 400.
 STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "unable": 503, "throttled": 429}
-# In seconds; how long other outages last is unknown, they have 60.
+# In seconds; 60 for other outages, since nobody knows how long they last.
 RETRY_AFTER = {"busy": 5}
 
 
-def show(request: HttpRequest, template: str, form: forms.BaseForm, **context: Any) -> HttpResponse:
-    """Answer with the page of a form, and the focus on the first field that has a fault."""
+def render_form(
+    request: HttpRequest, template: str, form: forms.BaseForm, **context: Any
+) -> HttpResponse:
+    """Render the page of a form, with the focus on the first field that has an error."""
     if wrong := [name for name in form.fields if name in form.errors]:
         for field in form.fields.values():
             field.widget.attrs.pop("autofocus", None)
         form.fields[wrong[0]].widget.attrs["autofocus"] = True
-    return tell(render(request, template, {"form": form, **context}), form)
+    return set_status(render(request, template, {"form": form, **context}), form)
 
 
-def tell(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
-    """Give an answer the status of its form, and of what passes, when to come back."""
+def set_status(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
+    """Set the status for a form's errors, and Retry-After if waiting helps; return the response."""
     codes = [error.code or "" for errors in form.errors.as_data().values() for error in errors]
     if codes:
         response.status_code = STATUS_CODES.get(codes[0], 400) if len(codes) == 1 else 400

@@ -1,4 +1,4 @@
-"""Whom a request comes from: for throttles, lock-out and logs."""
+"""The address that a request comes from, for throttles, lock-out and logs."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -9,17 +9,17 @@ Address = IPv4Address | IPv6Address
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """Return the visitor's address; None over a unix socket without a proxy that is trusted.
+    """Return the visitor's address, or None over a unix socket without a trusted proxy.
 
-    Each proxy adds whom it hears to the end of X-Forwarded-For. What stands before the entries of
-    the trusted ones, `DJANGO_TRUSTED_PROXIES` in number, the visitor may have written.
+    Each proxy appends the address that it was reached from to X-Forwarded-For. Only the last
+    `DJANGO_TRUSTED_PROXIES` entries are trusted: a visitor can write the ones before them.
     """
     address = find_address(request)
     return str(address) if address else None
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """Return whom attempts are counted for: an address, or of IPv6 the /64 a household has."""
+    """Return what attempts are counted by: the IPv4 address, or the /64 of IPv6, one household."""
     address = find_address(request)
     if isinstance(address, IPv6Address):
         address = IPv6Address(int(address) >> 64 << 64)
@@ -36,7 +36,7 @@ def find_address(request: HttpRequest) -> Address | None:
 
 
 def parse(text: str) -> Address | None:
-    """Read an address as proxies write it: perhaps with a port, in brackets, with a zone."""
+    """Parse an address as proxies write it: it may have a port, brackets or a zone."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

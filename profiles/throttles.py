@@ -1,4 +1,4 @@
-"""How often a thing may be done: attempts within a period, counted by an atomic update."""
+"""Limits on how often something is done: attempts are counted by an atomic update."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from .clients import client_network
 from .models import Attempts
 
 HOUR = timedelta(hours=1)
-# In minutes: nobody's time zone is known.
+# In minutes, since the visitor's time zone is unknown.
 TOO_OFTEN = ngettext_lazy(
     "That was too often within a short time. You can try again in %(minutes)d minute.",
     "That was too often within a short time. You can try again in %(minutes)d minutes.",
@@ -96,7 +96,7 @@ class ThrottledForm(forms.Form):
 
 
 def refuse(request: HttpRequest, wait: int) -> HttpResponse:
-    """Answer with a page that says when to come back, `wait` seconds from now."""
+    """Return the page that says when to try again, `wait` seconds from now."""
     context = {"sentence": TOO_OFTEN % {"minutes": ceil(wait / 60)}}
     response = render(request, "429.html", context, status=429)
     response["Retry-After"] = str(wait)
@@ -113,9 +113,9 @@ class LockedOut(Exception):
 
 @contextmanager
 def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
-    """Count a sign-in, which a `ValidationError` ends if it fails; raise `LockedOut` at the limit.
+    """Count a sign-in that raises `ValidationError` if it fails; raise `LockedOut` at the limit.
 
-    It is counted before its password is checked: else parallel ones would get past the limit.
+    It is counted before its password is checked, so that parallel ones cannot exceed the limit.
     """
     who = (username.lower(), client_network(request))
     if wait := count_attempt("password", who):

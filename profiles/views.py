@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .answers import show, tell
+from .answers import render_form, set_status
 from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
 from .pictures.uploads import get_timings
@@ -79,7 +79,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect(request.user.profile)
     context = {"profile": request.user.profile, "welcome": welcome, "has_mail": settings.HAS_MAIL}
-    return show(request, "profiles/edit.html", form, **context)
+    return render_form(request, "profiles/edit.html", form, **context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -117,9 +117,9 @@ def save_avatar(request: MemberRequest) -> HttpResponse:
 def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     """Show the form, or say what is wrong with what was sent."""
     if form.is_bound and wants_json(request):
-        return tell(JsonResponse({"errors": form.errors}), form)
+        return set_status(JsonResponse({"errors": form.errors}), form)
     context = {"profile": form.profile, "welcome": "welcome" in request.GET}
-    return show(request, "profiles/avatar.html", form, **context)
+    return render_form(request, "profiles/avatar.html", form, **context)
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -1,86 +1,18 @@
-"""What is asked of people who join, change their address, or leave."""
+"""The forms to join, sign in, change the address, and leave."""
 
-import logging
-from smtplib import SMTPException
 from typing import Any
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
-from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.db import IntegrityError
 from django.http import HttpRequest
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..models import User
 from ..throttles import ThrottledForm, lock_out
-
-logger = logging.getLogger(__name__)
-CONFIRM_SALT = "profiles.confirm"
-CONFIRM_SECONDS = 3 * 24 * 60 * 60
-
-
-def send_confirmation(request: HttpRequest, user: User, email: str) -> None:
-    """Mail a link that makes an address the user's; to a known address, that it is known.
-
-    The page is the same in both cases, so that it does not tell who is a member.
-    """
-    owner = User.with_email(email).exclude(pk=user.pk).first()
-    # With the address that it replaces: once another link was followed, this one is void.
-    data = {"user": user.pk, "email": email, "was": user.email}
-    token = signing.dumps(data, salt=CONFIRM_SALT)
-    link = reverse("login") if owner else reverse("confirm", kwargs={"token": token})
-    send(
-        "known_address" if owner else "confirm",
-        _("You have an account already") if owner else _("Confirm your address"),
-        email,
-        user=owner or user,
-        link=request.build_absolute_uri(link),
-    )
-
-
-def send(name: str, subject: str, email: str, **context: Any) -> None:
-    """Send the mail of a template, or note in the log that it could not be sent."""
-    message = render_to_string(f"registration/{name}_email.txt", context)
-    try:
-        send_mail(f"Likeness: {subject}", message, None, [email])
-    except (OSError, SMTPException):
-        logger.exception("A mail could not be sent.")
-
-
-def confirm_address(token: str) -> User:
-    """Make the address of a mailed link its user's, and tell the one that it replaces.
-
-    Raises `ValidationError` in the user's words.
-    """
-    data = read_token(token)
-    try:
-        addresses = [data["was"], data["email"]]
-        user = User.objects.get(pk=data["user"], email__in=addresses, is_active=True)
-        old, user.email = user.email, data["email"]
-        user.save(update_fields=["email"])
-    except User.DoesNotExist as error:
-        message = _("The account is gone, or has another address by now.")
-        raise ValidationError(message) from error
-    except IntegrityError as error:
-        raise ValidationError(_("This address belongs to another account by now.")) from error
-    if old not in ("", user.email):
-        send("changed_address", _("Your address was changed"), old, user=user)
-    return user
-
-
-def read_token(token: str) -> dict[str, str]:
-    """Return what a mailed link says; raise `ValidationError` for a forged or an old one."""
-    try:
-        return signing.loads(token, salt=CONFIRM_SALT, max_age=CONFIRM_SECONDS)
-    except signing.BadSignature as error:
-        message = _("This link is broken or older than three days. Sign in and ask for a new one.")
-        raise ValidationError(message) from error
 
 
 class SignInForm(AuthenticationForm):
@@ -100,7 +32,7 @@ class AdminSignInForm(SignInForm, AdminAuthenticationForm):
 
 
 class MailingForm(ThrottledForm):
-    """Asks for an address that a mail then goes to."""
+    """Asks for an e-mail address to send a mail to."""
 
     email = forms.EmailField(
         label=gettext_lazy("E-mail"),
@@ -108,13 +40,13 @@ class MailingForm(ThrottledForm):
         widget=forms.EmailInput({"autocomplete": "email"}),
     )
 
-    def may_be_mailed(self) -> bool:
-        """Count a mail to the address, whoever asks for it."""
+    def count_mail(self) -> bool:
+        """Count a mail to the address, from whichever visitor; return whether it may be sent."""
         return self.throttle("recipient", self.cleaned_data["email"].lower())
 
 
 class PasswordForm(forms.Form):
-    """Asks for the password again: a browser that was left signed in may not take an account."""
+    """Asks for the password again, since somebody may have left a browser signed in."""
 
     password = forms.CharField(
         label=gettext_lazy("Password"),
@@ -133,7 +65,7 @@ class PasswordForm(forms.Form):
 
 
 class SignupForm(MailingForm, UserCreationForm):
-    """Makes an account whose address is still to be confirmed."""
+    """Makes an account without an address: it is set when it is confirmed."""
 
     class Meta:
         model = User
@@ -148,7 +80,7 @@ class SignupForm(MailingForm, UserCreationForm):
     field_order = ["username", "email", "password1", "password2"]
 
     def save_unless_taken(self) -> User | None:
-        """Save the account; None where somebody has just taken the name."""
+        """Save the account; add an error and return None if the name has just been taken."""
         try:
             return self.save()
         except IntegrityError:
@@ -158,18 +90,13 @@ class SignupForm(MailingForm, UserCreationForm):
 
 
 class EmailForm(MailingForm, PasswordForm):
-    """Asks for an address to send a link to."""
-
     field_order = ["email", "password"]
 
 
 class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both have an address.
-    """Asks for the address of an account whose password is forgotten.
-
-    A mail goes to whatever address was typed, so that neither page nor time tells who is a member.
-    """
+    """Mails any address that is typed, so that neither page nor time shows who is a member."""
 
     def get_users(self, email: str) -> list[User]:
-        """Return the account of an address, or else a stand-in, for which the same is done."""
+        """Return the account with the address, or an unsaved one that causes the same work."""
         users = User.with_email(email).filter(is_active=True)
         return [user for user in users if user.has_usable_password()] or [User(email=email)]

@@ -1,4 +1,4 @@
-"""The addresses of accounts: our own conversations, and Django's views where they do the job."""
+"""The URLs of accounts: views of our own, and Django's where they do the job."""
 
 from django.conf import settings
 from django.contrib.auth import views as auth_views
@@ -20,7 +20,7 @@ urlpatterns = [
             auth_views.LoginView.as_view(
                 authentication_form=SignInForm,
                 redirect_authenticated_user=True,
-                # Without mail nobody can be sent a link: then none is offered.
+                # Without mail, no link to a password reset is shown.
                 extra_context={"has_mail": lambda: settings.HAS_MAIL},
             )
         ),

@@ -1,4 +1,4 @@
-"""The conversations about accounts, from joining to leaving."""
+"""The views of accounts, from joining to leaving."""
 
 import json
 from io import BytesIO
@@ -19,45 +19,38 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..answers import show
+from ..answers import render_form
 from ..clients import client_network
 from ..models import MemberRequest, Profile, User
-from .forms import (
-    EmailForm,
-    PasswordForm,
-    ResetForm,
-    SignupForm,
-    confirm_address,
-    read_token,
-    send_confirmation,
-)
+from .addresses import confirm_address, read_token, send_confirmation
+from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
 
 
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
 def signup(request: HttpRequest) -> HttpResponse:
-    """Make an account, sign in, and go on to the first questions."""
+    """Make an account, sign in, and go on to the profile."""
     if request.user.is_authenticated:
         return redirect("profiles:own")
     form = SignupForm(request.POST if request.method == "POST" else None)
     form.throttle("sign_up", client_network(request))
-    if form.is_valid() and form.may_be_mailed() and (user := form.save_unless_taken()):
+    if form.is_valid() and form.count_mail() and (user := form.save_unless_taken()):
         login(request, user)
         send_confirmation(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
-            messages.success(request, _("Welcome.") + " " + say_mailed(form))
+            messages.success(request, _("Welcome.") + " " + format_next_step(form))
         return redirect(reverse("profiles:edit") + "?welcome")
-    return show(request, "registration/signup.html", form)
+    return render_form(request, "registration/signup.html", form)
 
 
-def say_mailed(form: SignupForm | EmailForm) -> str:
-    """Return what to do next; with the address, in which a slip of the finger is seen."""
+def format_next_step(form: SignupForm | EmailForm) -> str:
+    """Return what to do next; it names the address, so that a typo is noticed."""
     return _("Follow the link in the mail that we sent to %(email)s.") % form.cleaned_data
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
-    """Ask whether an address is to be confirmed, and do it: programs that read mail only ask."""
+    """Ask, and confirm an address on POST only, since mail programs open links by themselves."""
     try:
         if request.method == "POST":
             confirm_address(token)
@@ -75,40 +68,40 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_email(request: MemberRequest) -> HttpResponse:
-    """Send a link to a new address, or once more to one that was not confirmed."""
+    """Mail a link to a new address, or again to one that is not confirmed."""
     if not settings.HAS_MAIL:
         raise Http404
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     form.throttle("mail", request.user.pk)
-    if form.is_valid() and form.may_be_mailed():
+    if form.is_valid() and form.count_mail():
         send_confirmation(request, request.user, form.cleaned_data["email"])
-        messages.success(request, say_mailed(form))
+        messages.success(request, format_next_step(form))
         return redirect("profiles:edit")
-    return show(request, "registration/email.html", form)
+    return render_form(request, "registration/email.html", form)
 
 
 @sensitive_post_parameters("password")
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: MemberRequest) -> HttpResponse:
-    """Ask whether to erase an account and everything with it, and do it."""
+    """Ask for the password, and delete the account and everything in it."""
     user = request.user
     form = PasswordForm(request.POST if request.method == "POST" else None, user=user)
     if form.is_valid():
         with transaction.atomic():
-            # Under the lock of the row, so that no upload comes between it and its files.
+            # Lock the row, so that no upload stores files while it is deleted.
             Profile.objects.select_for_update().filter(user=user).first()
             User.objects.filter(pk=user.pk).delete()
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
         return redirect("home")
-    return show(request, "registration/delete.html", form)
+    return render_form(request, "registration/delete.html", form)
 
 
 @login_required
 @require_safe
 def export(request: MemberRequest) -> FileResponse:
-    """Send a ZIP with all that is kept about somebody: a JSON file and the pictures."""
+    """Send a ZIP with everything stored about the member: a JSON file and the pictures."""
     profile = request.user.profile
     file = BytesIO()
     with ZipFile(file, "w") as archive:
@@ -121,7 +114,7 @@ def export(request: MemberRequest) -> FileResponse:
 
 
 def describe(profile: Profile) -> dict[str, Any]:
-    """Return what the database holds about a person, but the hash of the password."""
+    """Return what the database stores about a member, except for the hash of the password."""
     account = {name: getattr(profile.user, name) for name in ("username", "email", "date_joined")}
     account["last_login"] = profile.user.last_login
     names = ["display_name", "bio", "location", "website", "visibility", "avatar", "description"]
@@ -129,7 +122,7 @@ def describe(profile: Profile) -> dict[str, Any]:
 
 
 class PasswordResetView(views.PasswordResetView):
-    """Django's, where mail can be sent, and not too often."""
+    """Django's, with limits, and only where the site can send mail."""
 
     form_class = ResetForm
 
@@ -144,7 +137,7 @@ class PasswordResetView(views.PasswordResetView):
         return form
 
     def form_valid(self, form: ResetForm) -> HttpResponse:
-        return super().form_valid(form) if form.may_be_mailed() else self.form_invalid(form)
+        return super().form_valid(form) if form.count_mail() else self.form_invalid(form)
 
     def form_invalid(self, form: ResetForm) -> HttpResponse:
-        return show(self.request, "registration/password_reset_form.html", form)
+        return render_form(self.request, "registration/password_reset_form.html", form)
