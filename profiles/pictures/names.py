@@ -4,7 +4,6 @@ No Django.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,14 +63,6 @@ def find_prefix(name: str) -> str:
 def is_marked(name: str) -> bool:
     """Return whether a name says that pages should show the pixels."""
     return find_stem(name).endswith(f"{PIXEL_ART}-")
-
-
-def list_names(name: str, endings: Iterable[str]) -> list[str]:
-    """Return the names of all files of an avatar; none where there is no avatar."""
-    stem = find_stem(name)
-    others = [stem + ending for ending in endings] if stem else []
-    # The name itself as well: its size may no longer be among the sizes.
-    return list(dict.fromkeys([name, *others])) if name else []
 
 
 def get_headers(name: str, is_protected: bool) -> dict[str, str]:

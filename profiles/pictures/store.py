@@ -12,7 +12,7 @@ from django.db import transaction
 
 from .limits import Refused
 from .making import open_in_cell
-from .names import Sizes, find_prefix, find_stem, list_names, make_stem
+from .names import Sizes, find_prefix, find_stem, make_stem
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,20 @@ class AvatarStore:
         return find_prefix(name) == self.protected_to
 
     def get_storage(self, name: str) -> Storage:
+        """Return the storage of a file."""
         return self.select_storage(find_prefix(name))
 
     def select_storage(self, prefix: str) -> Storage:
+        """Return the storage of all files under a prefix."""
         is_protected = prefix == self.protected_to
         return storages[self.protected_alias] if is_protected else self.public_storage
 
     def list_names(self, name: str) -> list[str]:
-        """Return the names of all files of an avatar."""
-        return list_names(name, self.sizes.endings)
+        """Return the names of all files of an avatar; none where there is no avatar."""
+        stem = find_stem(name)
+        others = [stem + ending for ending in self.sizes.endings] if stem else []
+        # The name itself as well: its size may no longer be among the sizes.
+        return list(dict.fromkeys([name, *others])) if name else []
 
     def read(self, name: str) -> dict[str, bytes]:
         """Return the bytes of those of an avatar's files that exist, by name ending."""
@@ -68,7 +73,7 @@ class AvatarStore:
         """Write an avatar's files under a new random name; return the name for the row."""
         stem = make_stem(prefix, secrets.token_hex(16), is_pixel_art)
         name = stem + self.sizes.endings[0]
-        storage = self.get_storage(name)
+        storage = self.select_storage(prefix)
         try:
             for ending, data in files.items():
                 written = storage.save(stem + ending, ContentFile(data))
