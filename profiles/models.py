@@ -1,4 +1,4 @@
-"""What is remembered of people, and who may see it."""
+"""The models of people, and the rule of who may see them."""
 
 import unicodedata
 from typing import Any, Self
@@ -61,14 +61,13 @@ class User(AbstractUser):
     @classmethod
     def normalize_username(cls, username: Any) -> Any:
         username = super().normalize_username(username)
-        return username and username.lower()  # None in a form that has refused the name.
+        return username and username.lower()  # None in a form that refused the name.
 
     @classmethod
     def with_email(cls, email: str) -> models.QuerySet["User"]:
-        """Return the account of a confirmed address, by the index that keeps addresses unique.
+        """Return the account of a confirmed address, found by the index of unique addresses.
 
-        Not by `iexact`: it reads the whole table, which takes the longer the later a member joined,
-        and on PostgreSQL holds "ı" for "i".
+        Not by `iexact`, which reads the whole table, and on PostgreSQL takes "ı" for "i".
         """
         lowered = cls.objects.alias(lowered=Lower("email"))
         return lowered.filter(lowered=Lower(models.Value(email))).exclude(email="")
@@ -79,7 +78,7 @@ class User(AbstractUser):
     get_short_name = get_full_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the account; make the profile of a new one; hide the picture of an inactive one."""
+        """Save the account; create the profile of a new one; hide the picture of an inactive one."""
         adding = self._state.adding
         with transaction.atomic():
             super().save(*args, **kwargs)
@@ -91,14 +90,14 @@ class User(AbstractUser):
 
 
 def validate_visible(name: str) -> None:
-    """Refuse a name of which nothing would be seen: a link without a name in every list."""
+    """Refuse a name without a visible character: in lists, it would be a link without text."""
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
         raise ValidationError(_("Nothing of this name can be seen."))
 
 
 def fold(text: str) -> str:
-    """Return the text without case and accents, as it is stored and looked for."""
-    # Twice: folding the case of 𝓐 takes the letter A first, and may bring accents of its own.
+    """Return a text without case and accents: the search compares such texts."""
+    # Twice: NFKD turns 𝓐 into A before its case is folded, and folding may add accents.
     plain = unicodedata.normalize("NFKD", text.replace("\0", "")).casefold()
     plain = unicodedata.normalize("NFKD", plain)
     return "".join(character for character in plain if not unicodedata.combining(character))
@@ -106,7 +105,7 @@ def fold(text: str) -> str:
 
 class ProfileQuerySet(models.QuerySet["Profile"]):
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Return the profiles that a visitor may see: the one rule for pages, search and bytes."""
+        """Return the profiles that a visitor may see: the one rule for pages, search and files."""
         visible = models.Q(visibility=Profile.Visibility.PUBLIC)
         if user.is_authenticated:
             visible |= models.Q(visibility=Profile.Visibility.MEMBERS) | models.Q(user=user.pk)
@@ -144,7 +143,7 @@ class Profile(models.Model):
         db_index=True,
     )
     description = models.CharField(_("description of the picture"), max_length=250, blank=True)
-    # What the search looks in: letters of any case and accent are found by plain ones.
+    # The name without case and accents, for the search.
     folded_name = models.TextField(editable=False)
 
     objects = ProfileQuerySet.as_manager()
@@ -180,7 +179,7 @@ class Profile(models.Model):
 
     @property
     def is_public(self) -> bool:
-        """Whether people who have not signed in may see the profile; decides the avatar's place."""
+        """Whether people who have not signed in may see the profile."""
         return self.visibility == self.Visibility.PUBLIC and self.user.is_active
 
 

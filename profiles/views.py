@@ -1,4 +1,4 @@
-"""The conversations about people and their pictures."""
+"""The views of people and their pictures."""
 
 import logging
 from typing import cast
@@ -25,7 +25,7 @@ upload_log = logging.getLogger("likeness.uploads")
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what the site is, with the newest people who have a picture."""
+    """Describe the site, and show the newest people who have a picture."""
     people = Profile.objects.visible_to(request.user).select_related("user")
     newest = people.exclude(avatar="").order_by("-pk")[:12]
     return render(request, "home.html", {"newest": newest})
@@ -42,7 +42,7 @@ def profile_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
-    """Show a person, to those who may see them."""
+    """Show a person to those who may see them."""
     people = Profile.objects.visible_to(request.user).select_related("user")
     profile = get_object_or_404(people, user__username=username)
     is_owner = profile.user == request.user
@@ -56,17 +56,17 @@ def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
 
 @login_required
 def own_profile(request: MemberRequest) -> HttpResponse:
-    """Go to one's own page."""
+    """Redirect members to their own page."""
     return redirect(request.user.profile)
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile_edit(request: MemberRequest) -> HttpResponse:
-    """Change what one's profile says; a new member is asked for the least of it first."""
+    """Change one's profile; a new member is first asked for the most important fields."""
     welcome = "welcome" in request.GET
     form_class = WelcomeForm if welcome else ProfileForm
-    # Of its own: a form changes its profile even where it then finds a mistake.
+    # A second instance: a form changes it even if it is not valid.
     form = form_class(
         request.POST if request.method == "POST" else None,
         instance=get_object_or_404(Profile, user=request.user),
@@ -84,7 +84,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def avatar_edit(request: HttpRequest) -> HttpResponse:
-    """Ask for a picture or its description; ask those to sign in who have not."""
+    """Let members upload a picture or change its description; redirect others to sign in."""
     if request.user.is_authenticated:
         return save_avatar(cast(MemberRequest, request))
     if wants_json(request):
@@ -115,7 +115,7 @@ def save_avatar(request: MemberRequest) -> HttpResponse:
 
 
 def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
-    """Show the form, or say what is wrong with what was sent."""
+    """Answer with the form and its errors."""
     if form.is_bound and wants_json(request):
         return set_status(JsonResponse({"errors": form.errors}), form)
     context = {"profile": form.profile, "welcome": "welcome" in request.GET}
@@ -123,12 +123,12 @@ def answer_form(request: MemberRequest, form: AvatarForm) -> HttpResponse:
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Return whether a script asks, which prefers JSON to a page."""
+    """Return whether the client prefers JSON to a page, as the editor's script does."""
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 def answer_saved(request: MemberRequest, form: AvatarForm) -> HttpResponse:
-    """Save the picture, and answer with what was done to it, or with the page that says so."""
+    """Save the picture, and answer with its receipt or redirect to the page that shows it."""
     profile = request.user.profile
     try:
         receipt = form.save()
@@ -146,7 +146,7 @@ def answer_saved(request: MemberRequest, form: AvatarForm) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def avatar_delete(request: MemberRequest) -> HttpResponse:
-    """Ask whether to remove one's picture, and do it."""
+    """Ask whether to remove one's picture, and remove it."""
     profile = request.user.profile
     if request.method != "POST":
         return render(request, "profiles/avatar_delete.html", {"profile": profile})
