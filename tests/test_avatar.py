@@ -123,9 +123,9 @@ def test_the_name_and_type_that_the_sender_gives_do_not_count(
 def test_the_page_shows_a_receipt_once_and_only_once(as_ada: Client) -> None:
     upload(as_ada, avatar=photo())
     first = as_ada.get("/profiles/ada/").content.decode()
-    assert "Your picture is up" in first
+    assert "Your picture is saved" in first
     assert "JPEG, 640 × 480 pixels" in first
-    assert "Your picture is up" not in as_ada.get("/profiles/ada/").content.decode()
+    assert "Your picture is saved" not in as_ada.get("/profiles/ada/").content.decode()
 
 
 def test_the_receipt_says_what_was_thrown_away_and_never_what_it_was(as_ada: Client) -> None:
@@ -138,9 +138,9 @@ def test_the_receipt_says_what_was_thrown_away_and_never_what_it_was(as_ada: Cli
 
 def test_nobody_else_sees_the_receipt(as_ada: Client, as_grace: Client) -> None:
     upload(as_ada, avatar=photo())
-    assert "Your picture is up" not in as_ada.get("/profiles/grace/").content.decode()
-    assert "Your picture is up" not in as_grace.get("/profiles/ada/").content.decode()
-    assert "Your picture is up" in as_ada.get("/profiles/ada/").content.decode()
+    assert "Your picture is saved" not in as_ada.get("/profiles/grace/").content.decode()
+    assert "Your picture is saved" not in as_grace.get("/profiles/ada/").content.decode()
+    assert "Your picture is saved" in as_ada.get("/profiles/ada/").content.decode()
 
 
 def test_a_script_is_told_the_address_and_the_receipt(as_ada: Client) -> None:
@@ -167,7 +167,7 @@ def test_the_receipt_counts_the_bytes_that_are_kept(as_ada: Client, settings: La
 
 def test_what_a_script_was_told_is_not_told_again(as_ada: Client) -> None:
     ask(as_ada, avatar=photo())
-    assert "Your picture is up" not in as_ada.get("/profiles/ada/").content.decode()
+    assert "Your picture is saved" not in as_ada.get("/profiles/ada/").content.decode()
 
 
 def test_the_sides_of_a_turned_photo_are_told_as_one_sees_them(as_ada: Client) -> None:
@@ -184,7 +184,7 @@ def test_without_a_file_the_description_alone_changes(
     assert list_media(settings) == before
     page = as_ada.get("/profiles/ada/").content.decode()
     assert "Saved." in page
-    assert "Your picture is up" not in page
+    assert "Your picture is saved" not in page
 
 
 def test_a_script_that_changes_the_description_alone_gets_no_receipt(as_ada: Client) -> None:

@@ -42,7 +42,7 @@ def test_a_visitor_joins_puts_up_a_picture_and_leaves(
     assert "600 × 800 pixels" in text
     for kind in ("the place", "the camera", "the date"):
         assert f"{kind}, " in text
-    assert "Your picture is up" not in client.get("/profiles/ada/").content.decode()
+    assert "Your picture is saved" not in client.get("/profiles/ada/").content.decode()
 
     # Members see it, the right way up; strangers find nothing of her.
     url = find(r"/media/protected/\S+-512.webp", text)

@@ -92,7 +92,7 @@ def test_it_shows_the_viewers_own_picture_else_the_newest_public_one(
 
 
 def test_without_any_picture_it_says_so(db: None, client: Client) -> None:
-    assert "once somebody has put one up" in read(client)
+    assert "once somebody has uploaded one" in read(client)
 
 
 def test_it_names_no_folder_and_no_version(

@@ -145,7 +145,7 @@ def test_owners_can_change_their_page(as_ada: Client) -> None:
 def test_owners_without_a_picture_are_not_asked_to_remove_it(as_ada: Client, ada: User) -> None:
     ada.profile.avatar.delete()
     page = read(as_ada, "/profiles/ada/")
-    assert "Put up your picture" in page
+    assert "Upload your picture" in page
     assert "/profile/avatar/delete/" not in page
 
 

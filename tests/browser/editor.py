@@ -16,8 +16,8 @@ from .conftest import watch
 WORD = "correct horse battery"
 PROMISE = "Only this square is sent. The rest of the photo stays on your phone."
 WITHDRAWN = (
-    "Your browser cannot cut this picture. The whole photo will be sent; "
-    "our server cuts it and throws the rest away."
+    "Your browser cannot crop this picture. The whole photo will be sent; "
+    "our server crops it and deletes the rest."
 )
 
 
@@ -89,7 +89,7 @@ def save(page: Page) -> None:
 
 
 def expect_receipt(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused()
+    expect(page.get_by_role("heading", name="Your picture is saved")).to_be_focused()
 
 
 def look(page: Page) -> list[int]:

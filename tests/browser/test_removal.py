@@ -10,7 +10,7 @@ from .editor import frame, join, save, sit_down
 DIALOG = """
 - dialog "Remove your picture?":
   - heading "Remove your picture?" [level=2]
-  - paragraph: This cannot be undone. Your initials will stand in its place.
+  - paragraph: This cannot be undone. Your initials will be shown instead.
   - paragraph:
     - button "Cancel"
     - button "Remove picture"

@@ -23,7 +23,7 @@ def photo(tmp_path: Path) -> Path:
 
 def join(page: Page, name: str) -> None:
     page.goto("/")
-    page.get_by_role("link", name="Put up your picture").click()
+    page.get_by_role("link", name="Upload your picture").click()
     page.get_by_label("User name").fill(name)
     page.get_by_label("E-mail").fill(f"{name}@example.org")
     page.get_by_label("Password", exact=True).fill(WORD)
@@ -44,14 +44,14 @@ def is_drawn(page: Page, picture: str) -> bool:
 def test_a_visitor_joins_and_puts_up_a_picture(plain: Page, photo: Path, mail: Path) -> None:
     join(plain, "grace")
     plain.get_by_label("Everyone").check()
-    plain.get_by_role("button", name="Go on to your picture").click()
+    plain.get_by_role("button", name="Continue to your picture").click()
     expect(plain.get_by_role("link", name="Skip for now")).to_be_visible()
 
     plain.get_by_label("Choose a photo").set_input_files(photo)
     plain.get_by_label("The top or left").check()
     plain.get_by_label("Description (optional)").fill("At sea, laughing")
     plain.get_by_role("button", name="Save picture").click()
-    expect(plain.get_by_role("heading", name="Your picture is up")).to_be_visible()
+    expect(plain.get_by_role("heading", name="Your picture is saved")).to_be_visible()
     expect(plain.locator(".receipt")).to_contain_text("the place")
     expect(plain.get_by_role("img", name="At sea, laughing")).to_be_visible()
     expect(plain.get_by_text("Everyone can see this page.")).to_be_visible()
@@ -92,7 +92,7 @@ def test_the_whole_story_by_keyboard_alone(
     page = context.new_page()
     faults = watch(page)
     page.goto("/")
-    enter(page, page.get_by_role("link", name="Put up your picture"))
+    enter(page, page.get_by_role("link", name="Upload your picture"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Join Likeness")
     for label, text in {
         "User name": name,
@@ -109,14 +109,14 @@ def test_the_whole_story_by_keyboard_alone(
     tab_to(page, page.get_by_label("Members, who have signed in"))
     page.keyboard.press("ArrowUp")
     expect(page.get_by_label("Everyone")).to_be_checked()
-    enter(page, page.get_by_role("button", name="Go on to your picture"))
+    enter(page, page.get_by_role("button", name="Continue to your picture"))
     expect_editor(page)
     with page.expect_file_chooser() as chooser:
         enter(page, page.get_by_role("button", name="Choose a photo"))
     chooser.value.set_files(photo)
     expect(page.get_by_role("application")).to_be_focused()
     enter(page, page.get_by_role("button", name="Save picture"))
-    expect(page.get_by_role("heading", name="Your picture is up")).to_be_focused()
+    expect(page.get_by_role("heading", name="Your picture is saved")).to_be_focused()
     enter(page, page.get_by_role("link", name="Go to your page"))
     expect(page.get_by_text("Everyone can see this page.")).to_be_visible()
     page.wait_for_load_state()  # So that the dialog's script is there.
