@@ -1,29 +1,29 @@
-// The lesson: takes one kind of file away from the page, and shows the headers of one of each.
+// The lesson: removes one kind of file from the page, and shows the headers of one of each.
 const box = document.querySelector(".take-away");
-const status = box.querySelector("[role=status]");
+const notice = box.querySelector("[role=status]");
 const { staticUrl } = document.querySelector("#xray").dataset;
 const isStatic = (image) => image.dataset.src.startsWith(staticUrl);
 
-/** Take away, or put back, the pictures that a test picks: one without a source is empty. */
-function takePictures(isAway, picks) {
+/** Remove the pictures that a test selects, or restore them: one without a source is empty. */
+function togglePictures(isAway, isSelected) {
   for (const image of document.querySelectorAll("main img")) {
     image.dataset.src ??= image.getAttribute("src");
     image.dataset.srcset ??= image.getAttribute("srcset") ?? "";
-    if (!picks(image)) continue;
-    for (const name of ["src", "srcset"]) {
-      if (isAway) image.removeAttribute(name);
-      else if (image.dataset[name]) image.setAttribute(name, image.dataset[name]);
+    if (!isSelected(image)) continue;
+    for (const attribute of ["src", "srcset"]) {
+      if (isAway) image.removeAttribute(attribute);
+      else if (image.dataset[attribute]) image.setAttribute(attribute, image.dataset[attribute]);
     }
   }
-  dispatchEvent(new Event("resize")); // So that the X-ray looks again.
+  dispatchEvent(new Event("resize")); // The X-ray looks at the page again.
 }
 
-const take = {
+const toggle = {
   static(isAway) {
     for (const sheet of document.querySelectorAll("link[rel=stylesheet]")) sheet.disabled = isAway;
-    takePictures(isAway, isStatic);
+    togglePictures(isAway, isStatic);
   },
-  media: (isAway) => takePictures(isAway, (image) => !isStatic(image)),
+  media: (isAway) => togglePictures(isAway, (image) => !isStatic(image)),
 };
 
 for (const button of box.querySelectorAll("button")) {
@@ -31,23 +31,23 @@ for (const button of box.querySelectorAll("button")) {
   const away = button.textContent;
   button.addEventListener("click", () => {
     const isAway = button.textContent === away;
-    take[kind](isAway);
+    toggle[kind](isAway);
     button.textContent = isAway ? back : away;
-    status.textContent = isAway ? gone : status.dataset.back;
-    button.scrollIntoView({ block: "nearest" }); // Without its styles the page is another length.
+    notice.textContent = isAway ? gone : notice.dataset.back;
+    button.scrollIntoView({ block: "nearest" }); // Without its styles, the page is longer.
   });
 }
 box.hidden = false;
 
-const NAMES = ["Content-Type", "Content-Encoding", "Content-Length", "Cache-Control", "ETag"];
+const HEADERS = ["Content-Type", "Content-Encoding", "Content-Length", "Cache-Control", "ETag"];
 
 for (const place of document.querySelectorAll(".headers[data-url]")) {
   const command = place.textContent.trim();
   fetch(place.dataset.url, { method: "HEAD" })
     .then(({ ok, headers }) => {
-      const lines = NAMES.filter((name) => headers.has(name));
-      const answer = lines.map((name) => `${name}: ${headers.get(name)}`);
+      const lines = HEADERS.filter((header) => headers.has(header));
+      const answer = lines.map((header) => `${header}: ${headers.get(header)}`);
       if (ok) place.textContent = [command, ...answer].join("\n");
     })
-    .catch(() => {}); // The line for curl stays.
+    .catch(() => {}); // The command for curl stays.
 }

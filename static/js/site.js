@@ -1,28 +1,36 @@
-// The switch of the X-ray. Its module comes when it is first wanted; the tab remembers the choice.
+// The switch of the X-ray. Its module is loaded when the X-ray is first switched on; the tab
+// remembers the choice.
 const button = document.querySelector("#xray-switch");
 
-function remember(isOn) {
+function storeChoice(isOn) {
   try {
-    if (isOn !== undefined) sessionStorage.setItem("xray", isOn ? "on" : "off");
-    return sessionStorage.getItem("xray") === "on";
+    sessionStorage.setItem("xray", isOn ? "on" : "off");
   } catch {
-    return false; // A browser that keeps nothing: it works, for this page.
+    // A browser that stores nothing: the choice holds for this page.
   }
 }
 
-async function turn(isOn, byHand) {
-  remember(isOn); // At once: the page may be left while the module comes.
-  let module;
+function readChoice() {
   try {
-    module = await import(button.dataset.module);
+    return sessionStorage.getItem("xray") === "on";
   } catch {
-    return remember(false); // It did not come: the next page does without.
+    return false;
+  }
+}
+
+async function turn(isOn, takesFocus) {
+  storeChoice(isOn); // Before the module is loaded: the visitor may leave the page meanwhile.
+  let xray;
+  try {
+    xray = await import(button.dataset.module);
+  } catch {
+    return storeChoice(false); // It could not be loaded, and the next page should not try again.
   }
   button.setAttribute("aria-pressed", isOn);
-  if (isOn) module.open({ takeFocus: byHand, onClose: () => turn(false) });
-  else module.close(button);
+  if (isOn) xray.show({ takesFocus, onClose: () => turn(false) });
+  else xray.hide(button);
 }
 
 button.addEventListener("click", () => turn(button.getAttribute("aria-pressed") !== "true", true));
 button.hidden = false;
-if (remember()) turn(true, false);
+if (readChoice()) turn(true, false);

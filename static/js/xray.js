@@ -7,20 +7,20 @@ const format = new Intl.NumberFormat(document.documentElement.lang, {
   maximumFractionDigits: 1,
 });
 const kilobytes = (bytes) => format.format(bytes / 1000);
-const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
+const fill = (text, values) => text.replace(/{(\w+)}/g, (_, key) => values[key]);
 
-let end = null; // Aborted to take everything away again.
+let end = null; // aborted to remove everything again
 
-/** Say whether a URL is of a static file, of a media file, or ("") of neither. */
+/** Return whether a URL is of a static file, of a media file, or of neither (""). */
 function findKind(address) {
   const url = new URL(address, document.baseURI);
   if (url.href.startsWith(new URL(texts.staticUrl, document.baseURI).href)) return "static";
-  const isElsewhere = url.origin !== location.origin; // A bucket, which has a host of its own.
+  const isElsewhere = url.origin !== location.origin; // a bucket, which has its own host
   const isMedia = isElsewhere || url.pathname.startsWith(texts.mediaUrl);
   return isMedia && url.protocol.startsWith("http") ? "media" : "";
 }
 
-/** Outline the pictures, and put a letter or a word on each: colour alone tells nobody. */
+/** Outline the pictures, and name the kind of each: not everybody can tell the colours apart. */
 function markPictures(marks) {
   marks.replaceChildren();
   for (const picture of document.querySelectorAll("img, svg.avatar")) {
@@ -40,8 +40,8 @@ function markPictures(marks) {
   }
 }
 
-/** Ask for the rule a file is cached by: the browser's own cache first, then the server. */
-async function askRule(entry) {
+/** Return the Cache-Control of a file: from the browser's cache, else from the server. */
+async function fetchRule(entry) {
   const isOurs = new URL(entry.name).origin === location.origin;
   if (!isOurs && !entry.encodedBodySize) return texts.silent;
   let answer;
@@ -63,7 +63,7 @@ function makeRow(panel, entry, kind) {
   const [kindCell, , sizeCell, ruleCell] = row.cells;
   const url = new URL(entry.name);
   const { encodedBodySize: sent, decodedBodySize: whole, transferSize } = entry;
-  // Another server that keeps it to itself, or one that ours led on to; a 304 has headers at least.
+  // Another server may hide the sizes, also one that ours redirects to. A 304 has a transferSize.
   const isSilent = !whole && !transferSize;
   const sizes = { sent: kilobytes(sent), whole: kilobytes(whole) };
   const mark = document.createElement("b");
@@ -78,18 +78,18 @@ function makeRow(panel, entry, kind) {
     .replace(/[0-9a-f]{20,}/, (token) => `${token.slice(0, 6)}…`);
   address.textContent = isSilent ? url.href : url.href.replace(location.origin, "");
   const size = sent < whole ? fill(texts.sizes, sizes) : sizes.sent;
-  // Nought is what browsers say of a file that the server answered with 304 for.
+  // Browsers report no size of a file for which the server answered 304.
   sizeCell.textContent = isSilent ? texts.silent : whole ? size : texts.same;
   button.addEventListener("click", async () => {
     address.hidden = !address.hidden;
     button.setAttribute("aria-expanded", !address.hidden);
-    ruleCell.textContent ||= await askRule(entry);
+    ruleCell.textContent ||= await fetchRule(entry);
   });
   return row;
 }
 
-/** Switch the X-ray on; take the focus when a person asked for it, not when a tab remembered. */
-export async function open({ takeFocus, onClose }) {
+/** Show the X-ray; take the focus where the visitor asked for it, not where the tab remembered. */
+export async function show({ takesFocus, onClose }) {
   if (end) return;
   end = new AbortController();
   const { signal } = end;
@@ -104,7 +104,7 @@ export async function open({ takeFocus, onClose }) {
     for (const picture of document.querySelectorAll("[data-xray]")) delete picture.dataset.xray;
     for (const element of [panel, marks, sheet]) element.remove();
   });
-  // All of it appears at once: dressed (bare, if the style sheet does not come), and listed.
+  // Show everything at once, when the style sheet is loaded or has failed.
   await new Promise((resolve) => {
     sheet.onload = sheet.onerror = resolve;
     document.head.append(sheet);
@@ -117,7 +117,7 @@ export async function open({ takeFocus, onClose }) {
   const list = (entries) => {
     for (const entry of entries) {
       const kind = findKind(entry.name);
-      // What a script asks for, such as headers, is no file of the page.
+      // What a script fetches, such as headers, is not shown on the page.
       if (!kind || seen.has(entry.name) || entry.initiatorType === "fetch") continue;
       seen.set(entry.name, { kind, size: entry.encodedBodySize });
       panel.querySelector(`tbody[data-kind=${kind}]`).append(makeRow(panel, entry, kind));
@@ -138,20 +138,20 @@ export async function open({ takeFocus, onClose }) {
   document.addEventListener("load", mark, { signal, capture: true });
 
   panel.querySelector("button").addEventListener("click", onClose, { signal });
-  const closeByKey = (event) => {
-    const isTaken = event.defaultPrevented || document.querySelector("dialog[open]");
-    if (event.key === "Escape" && !isTaken) onClose();
+  const closeByKey = (press) => {
+    const isUsed = press.defaultPrevented || document.querySelector("dialog[open]");
+    if (press.key === "Escape" && !isUsed) onClose();
   };
   document.addEventListener("keydown", closeByKey, { signal });
   signal.addEventListener("abort", () => {
     files.disconnect();
     resizes.disconnect();
   });
-  if (takeFocus) panel.querySelector("h2").focus();
+  if (takesFocus) panel.querySelector("h2").focus();
 }
 
-/** Switch the X-ray off; a focus that was in the panel goes back to the switch. */
-export function close(button) {
+/** Remove the X-ray; a focus that was in its panel goes back to the switch. */
+export function hide(button) {
   const wasInside = document.querySelector("aside.xray")?.contains(document.activeElement);
   end?.abort();
   end = null;

@@ -1,8 +1,8 @@
-// Asks in a dialog whether to remove one's picture; without this, the link leads to a page that asks.
+// Asks in a dialog before a picture is removed. Without this, the link leads to a page that asks.
 const dialog = document.getElementById("removal");
 
-document.getElementById("remove").addEventListener("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab or window
-  event.preventDefault();
+document.getElementById("remove").addEventListener("click", (click) => {
+  if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a new tab or window
+  click.preventDefault();
   dialog.showModal();
 });
