@@ -1,5 +1,6 @@
 """The forms of a profile and of its picture."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from .editor import describe_server
 from .models import Profile
 from .pictures.avatar import Avatar, Crop
 from .pictures.files import KEEP
@@ -139,6 +141,8 @@ class AvatarForm(ThrottledForm):
         self.timings = timings
         kwargs.setdefault("initial", {"description": profile.description})
         super().__init__(*args, **kwargs)
+        facts = describe_server(profile.avatar.field.sizes)
+        self.fields["avatar"].widget.attrs["data-server"] = json.dumps(facts)
 
     def clean(self) -> dict[str, Any]:
         """Make the avatar, once, before anything is stored and outside any transaction.
@@ -176,6 +180,7 @@ class AvatarForm(ThrottledForm):
         return {
             "arrived": self.list_facts(avatar),
             "thrown_away": list(avatar.removed),
+            "is_pixel_art": avatar.is_pixel_art,
             "kept": {
                 "side": min(avatar.side, self.profile.avatar.field.sizes.widths[0]),
                 "files": {ending: len(data) for ending, data in avatar.files.items()},

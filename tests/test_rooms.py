@@ -78,7 +78,7 @@ def test_the_site_loads_no_decoder(path: str) -> None:
 
 @pytest.mark.parametrize("path", PIPELINE)
 def test_what_runs_in_a_cell_knows_nothing_of_the_site(path: str) -> None:
-    known = {"answer", "avatar", "limits", "names", "timings", "pipeline"}
+    known = {"answer", "avatar", "limits", "names", "timings", "traces", "pipeline"}
     for name in list_imports(path):
         assert not name.startswith("django")
         if name.startswith("profiles.pictures."):

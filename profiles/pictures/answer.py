@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from struct import Struct
 from typing import Any
 
-from .avatar import TRACES, Avatar
+from .avatar import Avatar
 from .limits import FORMATS, MAX_MEGAPIXELS, MIN_SIDE, REFUSALS, Refused
 from .names import Sizes
+from .traces import TRACES
 
 # Before each answer: the signal that ended the cell, its CPU in milliseconds, its memory in kB, and
 # how many bytes follow.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from .limits import MIN_SIDE
 from .names import MAX_PIXEL_ART_SIDE
 
-# What a source may say beside the picture: the kinds of it.
-TRACES = ("place", "camera", "date", "author", "edits", "comment")
+# How many pixels each colour of a small drawing has at least, on average.
+SMALL_PIXELS_PER_COLOUR = 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Avatar:
     width: int
     height: int
     side: int
-    removed: tuple[str, ...]  # of TRACES
+    removed: tuple[str, ...]  # of traces.TRACES
 
     @property
     def is_pixel_art(self) -> bool:

@@ -4,6 +4,8 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from ..pictures.traces import TRACES
+
 register = template.Library()
 
 
@@ -19,6 +21,12 @@ def trace_name(kind: str) -> str:
         "comment": _("a comment"),
     }
     return names.get(kind, kind)
+
+
+@register.simple_tag
+def trace_names() -> dict[str, str]:
+    """Return all kinds of traces, in words."""
+    return {kind: trace_name(kind) for kind in TRACES}
 
 
 @register.filter

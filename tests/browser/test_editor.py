@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from ..helpers.corpus import CORPUS
-from ..helpers.pictures import draw_jpeg, make_exif
+from ..helpers.pictures import draw_jpeg, make_exif, make_heic
 from .editor import (
     PROMISE,
     choose,
@@ -27,6 +27,7 @@ from .editor import (
     sit_down,
     touch,
 )
+from .engines import Chromium, wait
 
 EDITOR = """
 - main:
@@ -210,6 +211,26 @@ def test_two_fingers_zoom(phone: Page, photo: Path) -> None:
     assert float(zoom.input_value()) > 50
 
 
+def test_where_the_zoom_is_at_its_end_the_wheel_scrolls_the_page(
+    browser: Browser, site: str, hopper: Any, photo: Path
+) -> None:
+    with sit_down(browser, site, hopper) as page:
+        frame(page, photo)
+        zoom = page.get_by_role("slider", name="Zoom")
+        page.locator("#window").hover()
+        page.mouse.wheel(0, 200)
+        wait(Chromium(page), "scrollY > 0")
+        expect(zoom).to_have_value("0")
+        page.evaluate("scrollTo(0, 0)")
+        page.mouse.wheel(0, -5000)
+        expect(zoom).to_have_value("100")
+        assert page.evaluate("scrollY") == 0
+        page.evaluate("scrollTo(0, 100)")
+        page.mouse.wheel(0, -60)
+        wait(Chromium(page), "scrollY < 100")
+        expect(zoom).to_have_value("100")
+
+
 def test_the_camera_is_asked_for_the_face(phone: Page, photo: Path) -> None:
     with phone.expect_file_chooser() as chooser:
         phone.get_by_role("button", name="Take a photo").tap()
@@ -266,6 +287,66 @@ def test_the_last_of_two_photos_is_framed(desk: Page, photo: Path, tmp_path: Pat
     expect(get_stage(desk)).to_be_focused()
     desk.wait_for_timeout(1200)
     assert desk.locator("#window img").evaluate("image => image.naturalWidth") == 800
+
+
+# Of the URLs that keep a file in memory, those that are not given up.
+COUNT_URLS = """
+    window.kept = new Set();
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (blob) => {
+        const url = createObjectURL.call(URL, blob);
+        kept.add(url);
+        return url;
+    };
+    URL.revokeObjectURL = (url) => {
+        kept.delete(url);
+        revokeObjectURL.call(URL, url);
+    };
+"""
+
+
+def test_the_memory_of_photos_that_are_not_framed_is_freed(
+    desk: Page, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.jpg").write_bytes(draw_jpeg(20, 20) + bytes(1_000_000))
+    (tmp_path / "photo.heic").write_bytes(make_heic())
+    desk.add_init_script(COUNT_URLS)
+    desk.reload()
+    for _ in range(5):
+        drop(desk, tmp_path / "tiny.jpg", "footer")
+        expect(desk.locator("#trouble")).to_contain_text("each side must have at least 32")
+        desk.evaluate("document.querySelector('#trouble').hidden = true")
+    assert desk.evaluate("kept.size") == 0
+    for _ in range(3):
+        drop(desk, photo, "footer")
+    expect(get_stage(desk)).to_be_focused()
+    wait(Chromium(desk), "kept.size === 1")
+    drop(desk, tmp_path / "photo.heic", "footer")
+    expect(desk.get_by_label("The middle")).to_be_focused()
+    assert desk.evaluate("kept.size") == 0
+
+
+def test_the_limits_are_those_of_the_server(desk: Page, tmp_path: Path) -> None:
+    (tmp_path / "small.jpg").write_bytes(draw_jpeg(90, 90))
+    (tmp_path / "large.heic").write_bytes(make_heic() + bytes(1_000_000))
+
+    def change(route: Route) -> None:
+        response = route.fetch()
+        facts = {"minSide": ("32", "100"), "maxBytes": ("20000000", "1000000")}
+        body = response.text()
+        for name, (old, new) in facts.items():
+            old_fact, new_fact = (f"&quot;{name}&quot;: {value}," for value in (old, new))
+            assert old_fact in body
+            body = body.replace(old_fact, new_fact)
+        route.fulfill(response=response, body=body)
+
+    desk.route("**/profile/avatar/", change)
+    desk.reload()
+    drop(desk, tmp_path / "small.jpg", "footer")
+    trouble = desk.locator("#trouble")
+    expect(trouble).to_contain_text("90 × 90 pixels; each side must have at least 100.")
+    drop(desk, tmp_path / "large.heic", "footer")
+    expect(trouble).to_contain_text("This photo is 2 MB; the limit is 1 MB.")
 
 
 def test_what_was_refused_is_forgotten_with_the_next_photo(

@@ -402,6 +402,70 @@ def test_a_server_in_front_that_answers_with_a_page_is_understood(
     expect_receipt(phone)
 
 
+UNREAD = "Your picture is saved, but its details did not arrive. Your page shows the picture."
+UNREADABLE = ["", "<h1>Created</h1>", "null", "{"]
+
+
+def answer_unreadably(phone: Page, status: int, body: str) -> None:
+    """Let the server do its work, but replace its answer."""
+
+    def answer(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(response=route.fetch(), status=status, body=body)
+        else:
+            route.fallback()
+
+    phone.route("**/profile/avatar/", answer)
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_a_picture_that_is_saved_is_said_to_be_so_where_the_answer_cannot_be_read(
+    body: str, phone: Page, photo: Path
+) -> None:
+    frame(phone, photo)
+    phone.get_by_label("Description (optional)").fill("In a hat")
+    answer_unreadably(phone, 201, body)
+    phone.get_by_role("button", name="Save picture").click()
+    expect_receipt(phone)
+    expect(phone.get_by_text(UNREAD)).to_be_visible()
+    expect(phone.locator("#new-picture")).to_be_hidden()
+    expect(phone.get_by_text("Kept here")).to_be_hidden()
+    phone.unroute("**/profile/avatar/")
+    phone.get_by_role("button", name="Adjust the square").click()
+    save(phone)
+    expect(phone.get_by_text(UNREAD)).to_be_hidden()
+    expect(phone.get_by_text("Kept here")).to_be_visible()
+    phone.get_by_role("link", name="Go to your page").click()
+    expect(phone.get_by_role("img", name="In a hat")).to_be_visible()
+
+
+def test_a_description_is_saved_where_the_answer_cannot_be_read(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    save(phone)
+    answer_unreadably(phone, 201, "")
+    phone.get_by_role("button", name="description").click()
+    phone.get_by_label("Description (optional)").fill("On a ship")
+    phone.get_by_role("button", name="Save description").click()
+    expect(phone.get_by_role("status")).to_have_text("Saved.")
+    phone.get_by_role("link", name="Go to your page").click()
+    expect(phone.get_by_role("img", name="On a ship")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, "<h1>Sign in</h1>"), (400, ""), (404, "null"), (400, '"No"')]
+)
+def test_any_other_answer_that_cannot_be_read_is_a_failure(
+    status: int, body: str, phone: Page, photo: Path
+) -> None:
+    frame(phone, photo)
+    answer_unreadably(phone, status, body)
+    phone.get_by_role("button", name="Save picture").click()
+    trouble = phone.locator("#trouble")
+    expect(trouble).to_be_focused()
+    expect(trouble).to_contain_text("Our server did not accept the picture.")
+    expect(phone.get_by_role("button", name="Send again")).to_be_visible()
+
+
 WAITING = "Yours is sent again in a few seconds, by itself."
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from PIL import Image, ImageStat
 from PIL.Image import Resampling
 
+from ..avatar import SMALL_PIXELS_PER_COLOUR
 from ..names import Sizes
 
 # A drawing has few colours, each of them many times. Without loss it keeps its edges, for which no
-# quality is high enough: a lossy WebP has colour for a quarter of the pixels only. So many pixels
-# a colour has in one at least; in a small one four, up to so many colours.
-PIXELS_PER_COLOUR, SMALL_PIXELS_PER_COLOUR, MAX_SMALL_COLOURS = 64, 4, 1024
+# quality is high enough: a lossy WebP has colour for a quarter of the pixels only. Each colour
+# has so many pixels at least; in a drawing of up to so many colours, SMALL_PIXELS_PER_COLOUR.
+PIXELS_PER_COLOUR, MAX_SMALL_COLOURS = 64, 1024
 # Where there is no colour to lose, only a drawing of so few greys is worth it.
 MAX_GREYS = 64
 # A file without loss may be twice as large as the lossy one, or have so many bytes. Over 115

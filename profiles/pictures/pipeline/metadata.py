@@ -8,30 +8,9 @@ from typing import Any
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-GPS_LATITUDE = 0x0002
+from ..traces import SIGNS
+
 IPTC = 0x0404  # The number of its block among those of Photoshop.
-# Which tags of EXIF, words in XMP and numbers in IPTC say what about the person (Exif 2.32; XMP
-# part 2; IPTC-IIM 4.2, record 2).
-SIGNS: dict[str, tuple[set[int], bytes, set[int]]] = {
-    "place": (
-        {GPS_LATITUDE},
-        rb"GPSLatitude|photoshop:City|Iptc4xmpCore:Location",
-        {26, 27, 90, 92, 95, 100, 101},
-    ),
-    "camera": (
-        {0x010F, 0x0110, 0x927C, 0xA431, 0xA434},
-        rb"tiff:Make|tiff:Model|aux:SerialNumber",
-        set(),
-    ),
-    "date": (
-        {0x0132, 0x9003, 0x9004},
-        rb"DateTimeOriginal|CreateDate|photoshop:DateCreated",
-        {55, 60, 62, 63},
-    ),
-    "author": ({0x013B, 0x8298}, rb"dc:creator|dc:rights", {80, 110, 115, 116, 118, 122}),
-    "edits": ({0x0131}, rb"CreatorTool|xmpMM:History|crs:", {65}),
-    "comment": ({0x010E, 0x9286}, rb"dc:description|dc:title", {5, 25, 40, 105, 120}),
-}
 
 
 def read_exif(block: bytes) -> tuple[object, set[int]]:
