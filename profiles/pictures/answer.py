@@ -1,6 +1,6 @@
-"""What a cell answers: JSON behind its length, and behind that the files of the avatar. No Django.
+"""The format of a cell's answer: length, JSON, and the files of the avatar. No Django.
 
-Code that a picture was able to run may have written it, so that it is read with distrust.
+Hostile code in a picture may have written the answer, so each field is checked.
 """
 
 import json
@@ -39,9 +39,9 @@ def _pack(head: dict[str, Any], files: Iterable[bytes] = ()) -> bytes:
 
 
 def read_answer(data: bytes, sizes: Sizes) -> tuple[Avatar, dict[str, float]]:
-    """Return the avatar and the milliseconds of its steps; raise `Refused` where that was said.
+    """Return the avatar and the milliseconds of its steps; raise `Refused` for a refusal.
 
-    Raises `ValueError`, or whatever the damage leads to, for what no honest cell writes.
+    Raises `ValueError`, or another exception of the parsing, for an invalid answer.
     """
     start = 4 + int.from_bytes(data[:4])
     head = json.loads(data[4 : min(start, MAX_TEXT_BYTES)])
@@ -57,7 +57,7 @@ def read_answer(data: bytes, sizes: Sizes) -> tuple[Avatar, dict[str, float]]:
     _require(
         start == len(data),
         all(_is_number(length, len(data)) for length in head["lengths"]),
-        all(_begins_well(content, ending) for ending, content in files.items()),
+        all(_has_signature(content, ending) for ending, content in files.items()),
         avatar.format in FORMATS,
         all(_is_number(side, MAX_SIDE) for side in (avatar.width, avatar.height, avatar.side)),
         avatar.side <= min(avatar.width, avatar.height),
@@ -79,7 +79,7 @@ def _read_refusal(code: str, facts: dict[str, int | str]) -> Refused:
     return Refused(code, **facts)
 
 
-def _begins_well(content: bytes, ending: str) -> bool:
+def _has_signature(content: bytes, ending: str) -> bool:
     first, third = STARTS[ending.rpartition(".")[2]]
     return content.startswith(first) and content[8:].startswith(third)
 

@@ -1,4 +1,4 @@
-"""Which square of a picture is asked for, and the avatar that is made of it. No Django."""
+"""The square that a visitor chooses, and the avatar that is made from it. No Django."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SMALL_PIXELS_PER_COLOUR = 4
 
 @dataclass(frozen=True)
 class Crop:
-    """Which square of the upright picture to keep: `x`, `y`, `size` in its pixels, else `keep`."""
+    """A square of the upright picture: `x`, `y` and `size` in pixels, or one that `keep` names."""
 
     keep: str = "middle"
     x: int = 0
@@ -30,20 +30,20 @@ class Crop:
 
 @dataclass(frozen=True)
 class Avatar:
-    """A finished avatar: its files by name ending, the largest first, and facts of the source."""
+    """A finished avatar: its files by name ending, the largest first, and facts on the source."""
 
     files: dict[str, bytes]
     format: str
     width: int
     height: int
     side: int
-    removed: tuple[str, ...]  # of traces.TRACES
+    removed: tuple[str, ...]  # some of traces.TRACES
 
     @property
     def is_pixel_art(self) -> bool:
-        """Whether pages should show its pixels: small, and from a format that drawings come in.
+        """Whether pages should show its pixels: small, lossless, and from a format of drawings.
 
-        A drawing is stored without loss (RFC 9649, 3.4); so is a photo of few colours.
+        Photos of few colours are stored lossless, too, so the format counts (RFC 9649, 3.4).
         """
         is_lossless = next(iter(self.files.values()))[12:16] == b"VP8L"
         is_small = self.side <= MAX_PIXEL_ART_SIDE

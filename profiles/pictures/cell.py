@@ -1,7 +1,7 @@
-"""Have a stranger's picture opened in a cell: a process of its own that may only compute.
+"""Open visitors' pictures in cells: separate processes that may only compute.
 
-This is the site's side, which loads no decoder. It starts a zygote (zygote.py), which forks a cell
-for each picture, and believes nothing of what a cell answers before it has looked at it.
+This is the site's side, which loads no decoder. It starts a zygote (pipeline/zygote.py), which
+forks a cell for each picture, and checks every field of a cell's answer (answer.py).
 """
 
 import atexit
@@ -28,22 +28,22 @@ from .timings import Timings
 
 logger = logging.getLogger(__name__)
 
-# So many threads may have a picture in the cell or wait for it: half of a worker's
-# (config/gunicorn.conf.py), so that the others go on serving pages.
+# How many threads may have a picture in a cell or wait for it: half of a worker's
+# (config/gunicorn.conf.py), so that the others continue to serve pages.
 PLACES = 2
-# How often a zygote that somebody has ended is started anew for one picture.
+# How often a picture is tried if its zygote is killed each time.
 TRIES = 3
 # Longer than a zygote waits for its cell on the slowest machine.
 MAX_WAIT_SECONDS = 40
-# libheif and libavif report a broken file when they get no more memory: beyond so many kB, that is
-# what it means (zygote.py, MAX_MEGABYTES).
+# libheif and libavif report a broken file if they run out of memory (zygote.MAX_MEGABYTES). If the
+# cell used more kB than this, that was the cause.
 OUT_OF_MEMORY = 240_000
-# Why a picture is refused whose cell was ended by a signal. SIGALRM: by the zygote, since the time
-# by the clock was over, though that of the CPU was not.
+# The reason for a refusal by the signal that ended the cell. The zygote reports SIGALRM if the
+# limit on elapsed time was reached before the limit on CPU.
 ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "unable"}
-UNSAFE = ("AVIF", "HEIF")  # Those whose decoders have had the most holes.
-# Nothing of the site's. All memory is new to a cell: in pages of 2 MB and few steps it comes 5 to
-# 15 % faster. For more than 8 arenas, libc would ask for the number of processors by a file.
+UNSAFE = ("AVIF", "HEIF")  # Their decoders have had the most vulnerabilities.
+# Without the site's variables. A cell has to allocate all its memory: in pages of 2 MB and in few
+# steps that is 5 to 15 % faster. For more than 8 arenas, libc would read a file of the processors.
 ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:"
     "glibc.malloc.trim_threshold=67108864:glibc.malloc.top_pad=4194304:glibc.malloc.arena_max=8"
@@ -55,7 +55,7 @@ _turn = threading.Lock()
 
 
 class Answer(NamedTuple):
-    """What a cell has answered, and how it ended."""
+    """The answer of a cell, and how it ended."""
 
     ended_by: int
     milliseconds: int
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 
 
 class Zygote:
-    """The process that forks the cells. It ends with its socket, however this process ends."""
+    """The process that forks the cells. It ends with its socket, and so with this process."""
 
     current: "Zygote | None" = None
 
@@ -73,8 +73,8 @@ class Zygote:
         self.features: dict[str, Any] = {}
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(MAX_WAIT_SECONDS)
-        # No start-up code of site-packages: the path says all. No warnings: to show one, Python
-        # reads a line of its source, and that ends a cell.
+        # Without the start-up code of site-packages, since the path is complete. Without warnings:
+        # to print one, Python reads a line of the source file, and that kills a cell.
         options = ["-I", "-S", "-W", "ignore", "-c"]
         program = PROGRAM.format(path=sys.path, package=__package__)
         try:
@@ -90,11 +90,11 @@ class Zygote:
             raise
 
     @classmethod
-    def find(cls) -> "Zygote":
-        """Return this process's own; start one where there is none, or none any more."""
+    def get_or_start(cls) -> "Zygote":
+        """Return this process's zygote; start one if there is none or it has ended."""
         zygote = cls.current
         if zygote:
-            # After a fork, parent and child would share one, and get each other's answers.
+            # After a fork, parent and child must not share one: they would mix up the answers.
             if zygote.owner == os.getpid() and zygote.process.poll() is None:
                 return zygote
             zygote.socket.close()
@@ -102,15 +102,15 @@ class Zygote:
         return cls.current
 
     def read_features(self) -> dict[str, Any]:
-        """Return what it says of itself once it is ready."""
+        """Wait until the zygote is ready, and return its features."""
         self.features = self.features or json.loads(self.receive().data)
         return self.features
 
     def ask(self, picture: IO[bytes], crop: Crop, sizes: Sizes, needs_filter: bool) -> Answer:
-        """Return what a cell answers; raise `EOFError` or `OSError` when the zygote has ended."""
+        """Return a cell's answer; raise `EOFError` or `OSError` if the zygote has ended."""
         if not self.read_features()["filter"] and needs_filter:
             raise Refused("unsafe")
-        # A form takes numbers of any length; no picture needs such.
+        # A form accepts numbers of any length, but no picture needs them.
         numbers = {name: _clamp(getattr(crop, name)) for name in ("x", "y", "size")}
         square = {"keep": crop.keep, **numbers}
         request = json.dumps([square, sizes.widths, sizes.link_preview]).encode()
@@ -139,24 +139,23 @@ class Zygote:
 
 @atexit.register
 def end() -> None:
-    """End this process's zygote."""
     if Zygote.current and Zygote.current.owner == os.getpid():
         Zygote.current.end()
 
 
 def start() -> None:
-    """Start a zygote, so that it is warm when the first picture comes."""
-    with suppress(OSError):  # Then it is tried again.
-        Zygote.find()
+    """Start a zygote early, so that it is ready for the first picture."""
+    with suppress(OSError):  # The first picture tries again.
+        Zygote.get_or_start()
 
 
 def has_filter() -> bool:
-    """Return whether the kernel filters what a cell does.
+    """Return whether the kernel filters the system calls of a cell.
 
-    Raises `EOFError` or `OSError` where no zygote can be started.
+    Raises `EOFError` or `OSError` if no zygote can be started.
     """
     with _turn:
-        return bool(Zygote.find().read_features()["filter"])
+        return bool(Zygote.get_or_start().read_features()["filter"])
 
 
 def make_avatar(
@@ -166,9 +165,9 @@ def make_avatar(
     sizes: Sizes = Sizes(),
     needs_filter: bool = False,
 ) -> Avatar:
-    """Return the avatar cut out of a picture; raise `Refused` with the reason.
+    """Return the avatar made from a picture; raise `Refused` with the reason.
 
-    With `needs_filter`, HEIC and AVIF are refused where nothing filters what their decoders do.
+    With `needs_filter`, HEIC and AVIF are refused if cells have no system call filter.
     """
     timings = Timings() if timings is None else timings
     with _hold_place(), _open_descriptor(file) as picture:
@@ -187,7 +186,7 @@ def _clamp(number: int | None) -> int | None:
 
 @contextmanager
 def _hold_place() -> Iterator[None]:
-    """Hold one of the places at the cell; refuse at once where there is none."""
+    """Hold one of the places; refuse at once if none is free."""
     if not _places.acquire(blocking=False):
         raise Refused("busy")
     try:
@@ -197,9 +196,9 @@ def _hold_place() -> Iterator[None]:
 
 
 def _open_descriptor(file: BinaryIO) -> IO[bytes]:
-    """Return a file that has a descriptor and a position of its own.
+    """Return a file with its own descriptor and position.
 
-    What is on the disk is opened again, for reading alone; what is in memory is copied.
+    A file on the disk is opened again, read-only; a file in memory is copied.
     """
     try:
         file.flush()
@@ -213,7 +212,7 @@ def _open_descriptor(file: BinaryIO) -> IO[bytes]:
 
 
 def open_in_memory() -> IO[bytes]:
-    """Return an empty file without a name; where memory has no files, as on macOS, on the disk."""
+    """Return an empty file without a name, in memory; on macOS, on the disk."""
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("picture"), "w+b", buffering=0)
     return TemporaryFile(buffering=0)
@@ -222,17 +221,17 @@ def open_in_memory() -> IO[bytes]:
 def _ask(picture: IO[bytes], crop: Crop, sizes: Sizes, needs_filter: bool) -> Answer:
     for _ in range(TRIES):
         try:
-            return Zygote.find().ask(picture, crop, sizes, needs_filter)
+            return Zygote.get_or_start().ask(picture, crop, sizes, needs_filter)
         except (EOFError, OSError) as error:
             end()
-            logger.warning("The process that has pictures opened has ended. Starting another.")
+            logger.warning("The process that opens pictures has ended. Starting another.")
             if isinstance(error, TimeoutError):
                 break
     raise Refused("unable")
 
 
 def _judge(answer: Answer, kind: str, sizes: Sizes, timings: Timings) -> Avatar:
-    """Return the avatar that a cell has made, or raise `Refused` with why it has not."""
+    """Return the avatar in a cell's answer, or raise `Refused` with the reason."""
     facts = {"format": kind, "cpu": answer.milliseconds, "megabytes": answer.kilobytes // 1000}
     try:
         avatar, spent = read_answer(answer.data, sizes)

@@ -1,19 +1,19 @@
-"""What a picture may have of bytes and pixels, and why one is refused. No Django, no decoder.
+"""The limits on a picture's bytes and pixels, and the reasons for a refusal. No Django, no decoder.
 
-What a picture costs to open is bounded by the kernel (sandbox.py). The pixels are limited here as
-well, since a sentence that names the limit helps more than one that says "too much".
+The kernel limits what opening a picture costs (pipeline/sandbox.py). The limits on pixels allow a
+better message, which names the limit.
 """
 
 MIN_SIDE = 32
 MAX_BYTES = 20 * 1000 * 1000
-# As much as fits into a cell. A JPEG is decoded smaller than it is, the others whole.
+# As many as fit into a cell. A JPEG is decoded at a reduced size, the others in full.
 MAX_MEGAPIXELS = {"JPEG": 65, "MPO": 65, "HEIF": 50, "AVIF": 25, "PNG": 25, "GIF": 25, "WEBP": 16}
-# A JPEG of several passes is kept whole, 2 bytes a sample, beside what is decoded of it.
+# The decoder keeps all samples of a progressive JPEG, 2 bytes each, beside the decoded picture.
 MAX_PROGRESSIVE_BYTES = 280 * 1000 * 1000
-# What formats are called, where Pillow's name for them is another.
-NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
-FORMATS = {NAMES.get(name, name) for name in MAX_MEGAPIXELS}
-# Why a cell refuses a picture, and which figures the sentence for that needs (fields.REFUSALS).
+# The names of formats for visitors, if they differ from Pillow's.
+DISPLAY_NAMES = {"MPO": "JPEG", "HEIF": "HEIC", "WEBP": "WebP"}
+FORMATS = {DISPLAY_NAMES.get(name, name) for name in MAX_MEGAPIXELS}
+# The reasons of a cell for a refusal, and the figures in each message (making.REFUSALS).
 REFUSALS: dict[str, set[str]] = {
     "unreadable": set(),
     "cut": set(),
@@ -29,7 +29,7 @@ REFUSALS: dict[str, set[str]] = {
 }
 
 
-# The first bytes of a file say what it is. A HEIC or AVIF has a list of brands there.
+# The first bytes of a file show its format. A HEIC or AVIF has a list of brands there.
 SIGNATURE_BYTES = 64
 SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"RIFF": "WEBP"}
 BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
@@ -38,7 +38,7 @@ BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
 
 
 class Refused(Exception):
-    """A picture that is not taken; `code` says why, `facts` hold the figures for the sentence."""
+    """A refused picture: `code` is the reason, `facts` are the figures for its message."""
 
     def __init__(self, code: str, **facts: int | str) -> None:
         super().__init__(code, facts)
@@ -47,7 +47,7 @@ class Refused(Exception):
 
 
 def find_format(signature: bytes) -> str:
-    """Return the format that a file's first bytes claim, by Pillow's name; "" for any other."""
+    """Return the format that a file's first bytes claim, by Pillow's name; "" if unknown."""
     if signature[4:8] == b"ftyp":
         end = min(int.from_bytes(signature[:4]), len(signature))
         brands = [signature[at : at + 4] for at in (8, *range(16, end, 4))]
@@ -56,7 +56,6 @@ def find_format(signature: bytes) -> str:
 
 
 def refuse_bytes(size: int) -> None:
-    """Refuse a file of more than 20 MB."""
     if size > MAX_BYTES:
         megabytes, limit = (-(-number // 1_000_000) for number in (size, MAX_BYTES))
         raise Refused("bytes", megabytes=megabytes, limit=limit)
@@ -65,13 +64,15 @@ def refuse_bytes(size: int) -> None:
 def refuse_size(kind: str, width: int, height: int, samples: float = 0) -> None:
     """Refuse a picture with fewer or more pixels than its format may have.
 
-    `samples` is how many of them a pixel of a progressive JPEG has: 3, or 1.5 at 4:2:0.
+    `samples` are those of a pixel of a progressive JPEG: 3, or 1.5 for 4:2:0.
     """
     if min(width, height) < MIN_SIDE:
         raise Refused("small", width=width, height=height, limit=MIN_SIDE)
     megapixels, limit = -(-width * height // 1_000_000), MAX_MEGAPIXELS[kind]
     if megapixels > limit:
-        raise Refused("large", format=NAMES.get(kind, kind), megapixels=megapixels, limit=limit)
+        raise Refused(
+            "large", format=DISPLAY_NAMES.get(kind, kind), megapixels=megapixels, limit=limit
+        )
     limit = MAX_PROGRESSIVE_BYTES // int(2 * samples + 4) // 1_000_000
     if samples and megapixels > limit:
         raise Refused("progressive", megapixels=megapixels, limit=limit)

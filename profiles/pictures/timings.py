@@ -10,7 +10,7 @@ class Timings(dict[str, float]):
 
     @contextmanager
     def measure(self, step: str) -> Iterator[None]:
-        """Add the time that a block takes, though it should break off."""
+        """Add the time that a block takes, even if it raises an exception."""
         started = time.perf_counter()
         try:
             yield
@@ -18,7 +18,7 @@ class Timings(dict[str, float]):
             self.add(step, started)
 
     def add(self, step: str, started: float) -> None:
-        """Add the time since the clock `perf_counter` showed `started`."""
+        """Add the time since `started`, a value of `perf_counter`."""
         self[step] = round((time.perf_counter() - started) * 1000, 1)
 
     def __str__(self) -> str:

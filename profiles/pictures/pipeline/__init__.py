@@ -1,1 +1,1 @@
-"""The decoders and all that is done with a picture, in the cell alone."""
+"""The decoders and every step that makes an avatar. They run only in the cell."""

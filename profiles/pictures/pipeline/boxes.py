@@ -6,21 +6,21 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
-REPEATED = {b"mdat", b"free", b"skip", b"uuid"}  # Boxes of which there may be several.
+REPEATED = {b"mdat", b"free", b"skip", b"uuid"}  # Boxes that may occur more than once.
 
-# What reading boxes raises that are not as they should be.
+# The exceptions that reading malformed boxes raises.
 BROKEN = (LookupError, ValueError, ArithmeticError, StopIteration, struct.error)
 
 
 def read_meta(data: bytes) -> memoryview:
-    """Return the boxes that describe the pictures of a file; raise `StopIteration` without any."""
+    """Return the boxes that describe the pictures of a file; raise `StopIteration` if missing."""
     return next(box for kind, box in walk_boxes(memoryview(data)) if kind == b"meta")[4:]
 
 
 def collect(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """Return a dictionary; raise `ValueError` for what must not be there twice.
+    """Return a dictionary; raise `ValueError` for a key that must not occur twice.
 
-    For what decides whether a file is opened: the decoder might take the other one.
+    Checks of the first one would be useless if the decoder uses the second one.
     """
     found: dict[Any, Any] = {}
     for name, value in pairs:
@@ -47,7 +47,7 @@ def walk_boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def find_end(data: bytes) -> int:
-    """Return where the last box of a file should end; what phones write behind it is no box."""
+    """Return where the last box of a file should end; phones may write other data behind it."""
     at = 0
     while at + 16 <= len(data) and data[at + 4 : at + 8].isalnum():
         size = int.from_bytes(data[at : at + 4])
@@ -61,14 +61,14 @@ def list_items(iinf: memoryview) -> Iterator[tuple[int, bytes]]:
     start = 6 if iinf[0] == 0 else 8
     entries = list(walk_boxes(iinf[start:]))
     if len(entries) != int.from_bytes(iinf[4:start]) or {kind for kind, _ in entries} != {b"infe"}:
-        raise ValueError("There are other items than the decoder will find.")
+        raise ValueError("The decoder will find other items.")
     for _, entry in entries:
         number, _, kind = struct.unpack_from(">HH4s" if entry[0] == 2 else ">LH4s", entry, 4)
         yield number, kind
 
 
 def list_links(iref: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...]]]:
-    """Yield how items refer to others: kind, from, to (ISO/IEC 14496-12, 8.11.12)."""
+    """Yield the references between items: kind, from, to (ISO/IEC 14496-12, 8.11.12)."""
     number, size = ("H", 2) if iref[0] == 0 else ("L", 4)
     for kind, link in walk_boxes(iref[4:]):
         start, count = struct.unpack_from(f">{number}H", link)
@@ -76,10 +76,10 @@ def list_links(iref: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...]]]
 
 
 def read_info(data: bytes) -> dict[str, Any]:
-    """Return what is said of the picture that is shown, as far as no decoder here tells it.
+    """Return the properties of the primary picture that no decoder here reports.
 
     `cicp`: the numbers of its colours (ITU-T H.273); `peak`: in cd/m²; `depth`: of its first
-    channel, in bits; `crop`: left, top, width and height of what is shown.
+    channel, in bits; `crop`: left, top, width and height of the shown part.
     """
     info: dict[str, Any] = {}
     with suppress(*BROKEN):
@@ -96,7 +96,7 @@ def read_info(data: bytes) -> dict[str, Any]:
 
 
 def find_properties(meta: memoryview) -> dict[bytes, bytes]:
-    """Return what is said of the picture that is shown, by kind; of `colr`, by `nclx` and so on."""
+    """Return the properties of the primary picture by type; `colr` by its colour type (`nclx`)."""
     boxes = dict(walk_boxes(meta))
     shown = int.from_bytes(boxes[b"pitm"][4:])
     described = list(walk_boxes(boxes[b"iprp"]))
@@ -112,7 +112,7 @@ def find_properties(meta: memoryview) -> dict[bytes, bytes]:
 
 
 def list_indexes(ipma: memoryview, shown: int) -> Iterator[int]:
-    """Yield which properties an item has, counted from 1 (ISO/IEC 23008-12, 9.3.2)."""
+    """Yield the indexes of an item's properties, from 1 (ISO/IEC 23008-12, 9.3.2)."""
     (count,) = struct.unpack_from(">L", ipma, 4)
     head = struct.Struct(">HB" if ipma[0] == 0 else ">LB")
     width = 2 if ipma[3] & 1 else 1
@@ -122,15 +122,15 @@ def list_indexes(ipma: memoryview, shown: int) -> Iterator[int]:
         at += head.size
         if item == shown:
             for n in range(at, at + many * width, width):
-                # The highest bit says whether a reader must know the property.
+                # Without the highest bit, which says whether a reader must know the property.
                 yield int.from_bytes(ipma[n : n + width]) & ((1 << 8 * width - 1) - 1)
         at += many * width
 
 
 def find_crop(clap: bytes, width: int, height: int) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of what is shown of a picture (ISO/IEC 14496-12, 12.1.4).
+    """Return left, top, width and height of a picture's shown part (ISO/IEC 14496-12, 12.1.4).
 
-    Raises `ValueError` where they are not pixels, or outside: browsers ignore such a box.
+    Raises `ValueError` if they are not whole pixels, or outside: browsers ignore such a box.
     """
     values = struct.unpack(">8l", clap)
     across, down, right, lower = (Fraction(*values[n : n + 2]) for n in (0, 2, 4, 6))

@@ -1,8 +1,8 @@
-"""What the numbers of a picture mean as colours, and how they become sRGB.
+"""Convert a picture's colours to sRGB.
 
-A picture says so by an ICC profile, by numbers (CICP: ITU-T H.273), or, in a PNG, by gamma and
-primaries. Whatever has no profile gets one made here, so that there is one way to convert; only
-HDR takes a table, which brings its range down.
+A picture declares its colours by an ICC profile, by numbers (CICP: ITU-T H.273), or, in a PNG, by
+gamma and primaries. If it has no profile, one is built, so that there is one way to convert. Only
+HDR uses a table, which reduces its range.
 """
 
 import math
@@ -27,7 +27,7 @@ PRIMARIES = {
 }
 # ITU-T H.273, table 3, as the parameters of an ICC curve (ICC.1:2022, 10.18).
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-# Those of television are written by a camera's curve and shown by a screen's (ITU-R BT.1886).
+# The curves of television describe the camera; these are shown with the screen's (ITU-R BT.1886).
 TELEVISION = dict.fromkeys((1, 6, 14, 15), (2.4,))
 CURVES: dict[int, tuple[float, ...]] = {
     4: (2.2,),
@@ -37,22 +37,22 @@ CURVES: dict[int, tuple[float, ...]] = {
     **TELEVISION,
 }
 
-# Pillow's decoder cuts the colours of an AVIF in 10 bits off to 8, where it should round.
+# Pillow's decoder truncates a 10-bit AVIF to 8 bits instead of rounding: the mean errors.
 DEEP_AVIF_ERRORS = (-0.7, 0.3, -0.7)
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-# A CMYK profile of a printing house has some 2 MB; a camera's has 600 bytes.
+# A printer's CMYK profile has about 2 MB; a camera's has 600 bytes.
 MAX_PROFILE_BYTES = 4 * 1000 * 1000
-# Tags whose stages may be named any number of times, each evaluated anew (ICC.1:2022, 10.16): no
-# camera writes them, and 16 kB of them would take 15 seconds.
+# Tags that may repeat a stage any number of times, each evaluated separately (ICC.1:2022, 10.16).
+# No camera writes them, and 16 kB of them would take 15 seconds.
 STAGES = {tag + digit for tag in (b"D2B", b"B2D") for digit in (b"0", b"1", b"2", b"3")}
 
 
 def convert_to_srgb(im: Image.Image, info: dict[Any, Any], kind: str) -> Image.Image:
-    """Return the picture in RGB, or RGBA where something shines through, without any metadata."""
+    """Return the picture in RGB, or RGBA if it has transparent pixels, without any metadata."""
     primaries, curve = find_numbers(info, kind)
     if curve in (PQ, HLG):
-        # PNG and AVIF become what their owner sees in Chromium. Only Safari shows a HEIC.
+        # Show PNG and AVIF as Chromium does. A HEIC is shown by Safari only.
         look = KEEPING_WHITE if kind == "HEIF" else AS_CHROMIUM
         numbers = PRIMARIES[primaries], curve, info.get("peak", 0), look
         is_deep_avif = kind == "AVIF" and info.get("depth", 8) > 8
@@ -61,19 +61,19 @@ def convert_to_srgb(im: Image.Image, info: dict[Any, Any], kind: str) -> Image.I
         im = apply_profile(im, profile)
     if im.mode != "RGBA" or im.getchannel("A").getextrema() == (255, 255):
         im = im.convert("RGB")
-    im.info = {}  # The savers would copy profile and comment from here.
+    im.info = {}  # `save` would copy profile and comment from it.
     return im
 
 
 def find_numbers(info: dict[Any, Any], kind: str) -> tuple[int, int]:
-    """Return the numbers of primaries and curve that count; 2 where there are none.
+    """Return the numbers of primaries and curve that apply; 2 for none.
 
-    In a PNG they come before the profile (PNG 3, 4.3). In HEIC and AVIF, the profile comes first,
-    as in browsers: encoders write numbers beside it that say nothing of the picture.
+    In a PNG they override the profile (PNG 3, 4.3). In HEIC and AVIF the profile overrides them, as
+    in browsers: encoders write numbers beside it that do not describe the picture.
     """
     primaries, curve = info.get("cicp", (2, 2))
     if kind != "PNG" and curve in {2, *TELEVISION}:
-        curve = 13  # As browsers show them.
+        curve = 13  # As browsers do.
     is_known = primaries in PRIMARIES and curve in {*CURVES, PQ, HLG}
     if not is_known or (kind != "PNG" and info.get("icc_profile")):
         return 2, 2
@@ -81,7 +81,7 @@ def find_numbers(info: dict[Any, Any], kind: str) -> tuple[int, int]:
 
 
 def find_profile(info: dict[Any, Any], kind: str) -> bytes:
-    """Return the ICC profile of a picture, its own or one made for it; none for what is sRGB."""
+    """Return the ICC profile of a picture, its own or one built for it; b"" for sRGB."""
     primaries, curve = find_numbers(info, kind)
     if (primaries, curve) == (1, 13):
         return b""
@@ -91,13 +91,13 @@ def find_profile(info: dict[Any, Any], kind: str) -> bytes:
     gamma, chromaticity = info.get("gamma"), info.get("chromaticity")
     if profile or not gamma or "srgb" in info:
         return bytes(profile)
-    # By itself, this gamma is what programs write that mean sRGB.
+    # Programs write this gamma without primaries when they mean sRGB.
     is_srgb = not chromaticity and math.isclose(gamma, 1 / 2.2, abs_tol=0.0005)
     return b"" if is_srgb else build_profile(chromaticity or BT709, (1 / gamma,))
 
 
 def apply_profile(im: Image.Image, profile: bytes) -> Image.Image:
-    """Return a picture converted from a profile to sRGB; as it is where that does not fit it."""
+    """Return a picture converted from a profile to sRGB; unchanged if the profile does not fit."""
     is_grey = profile[16:20] == b"GRAY"
     colour = im
     if is_grey and im.mode == "RGBA" and len({band.tobytes() for band in im.split()[:3]}) == 1:
@@ -113,7 +113,7 @@ def apply_profile(im: Image.Image, profile: bytes) -> Image.Image:
 
 
 def build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the conversion from a profile to sRGB; None where the profile is broken or unfit."""
+    """Return the conversion from a profile to sRGB, or None if the profile cannot be used."""
     tags = {profile[at : at + 4] for at in range(132, min(len(profile), 132 + 12 * 100), 12)}
     if len(profile) > MAX_PROFILE_BYTES or tags & STAGES:
         return None

@@ -1,4 +1,4 @@
-"""Open a picture by its content, and decode it once, as small as its codec can."""
+"""Open a picture by its content, and decode it once, at the smallest size that is enough."""
 
 from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO, NamedTuple, TypeGuard
@@ -13,25 +13,25 @@ from .heic import THREADS, HeicImage
 from .png import read_png
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
-# Of the rows; a browser shows as many and leaves the others grey.
+# The part of the rows that must be there; a browser shows the missing ones in grey.
 MIN_PART = 0.95
-# Whoever reads all of a large JPEG to find a hole pays a tenth more.
+# Points of a JPEG to test for a hole: to search all of a large one would take a tenth more time.
 SAMPLES = 32
-# Ends the data of a GIF, for which zeros are no picture.
+# Appended to a cut GIF: zeros end its data, but add no pixels.
 GIF_END = bytes(256)
 
-# A picture that is open: as Pillow has it, or a HEIC.
+# An open picture: one of Pillow's, or a HEIC.
 Picture = Image.Image | HeicImage
 
 
 class Source(NamedTuple):
-    """A decoded picture, and what is known of it."""
+    """A decoded picture and facts about it."""
 
     im: Picture
     info: dict[Any, Any]
     size: tuple[int, int]  # as stored, not yet upright
-    scale: int  # how much smaller it was decoded
-    left: int = 0  # where in `im` it begins
+    scale: int  # the factor by which it was decoded smaller
+    left: int = 0  # where it begins in `im`
     top: int = 0
 
     @property
@@ -39,7 +39,7 @@ class Source(NamedTuple):
         return self.im.format or ""
 
     def find_box(self, left: int, top: int, side: int) -> tuple[float, float, float, float]:
-        """Return where in `im` a square of the stored picture is."""
+        """Return the box in `im` of a square of the stored picture."""
         left, top = left + self.left, top + self.top
         return (
             left / self.scale,
@@ -50,28 +50,28 @@ class Source(NamedTuple):
 
 
 def decode(file: BinaryIO, crop: Crop, target: int) -> Source:
-    """Return the decoded picture, whose square keeps `target` pixels or all that it has.
+    """Return the decoded picture, with at least `target` pixels in its square if it has as many.
 
-    Raises `Refused`, or what its decoder raises.
+    Raises `Refused`, or any exception of the decoder.
     """
-    im, info = look(file)
+    im, info = open_picture(file)
     size = im.size
     try:
         scale = load(im, crop, target)
     except OSError:
         scale = 0
     if not scale or (is_jpeg(im) and is_doubtful(file, im)):
-        # Not in the `except` block, whose traceback holds the picture: two may not fit into a cell.
+        # Outside `except`, whose traceback keeps the picture: two may not fit into a cell.
         kind = im.format
         del im
         im, scale = load_again(file, kind, crop, target)
     if scale == 1:
-        size = im.size  # A HEIC may turn out to have another size than its header says.
+        size = im.size  # A decoded HEIC may have another size than its header says.
     return crop_to_shown(Source(im, info, size, scale))
 
 
-def look(file: BinaryIO) -> tuple[Picture, dict[Any, Any]]:
-    """Open a picture by its content, and refuse by its header alone what is too small or large."""
+def open_picture(file: BinaryIO) -> tuple[Picture, dict[Any, Any]]:
+    """Open a picture by its content; refuse it if its header says too few or too many pixels."""
     file.seek(0)
     kind = find_format(file.read(SIGNATURE_BYTES))
     if not kind:
@@ -89,13 +89,13 @@ def look(file: BinaryIO) -> tuple[Picture, dict[Any, Any]]:
     im = Image.open(file, formats=[kind])
     refuse_size(im.format or kind, *im.size, samples=count_samples(im))
     clear = im.info.get("transparency")
-    if isinstance(clear, tuple) and im.tile[0].args == "RGB;16B":  # of which 8 bits are decoded
+    if isinstance(clear, tuple) and im.tile[0].args == "RGB;16B":  # Pillow decodes 8 bits of it.
         im.info["transparency"] = tuple(value >> 8 for value in clear)
     return im, im.info | info
 
 
 def count_samples(im: Image.Image) -> float:
-    """Return how many samples a pixel of a progressive JPEG has: 1.5 at 4:2:0; 0 for all others."""
+    """Return the samples per pixel of a progressive JPEG: 1.5 for 4:2:0; 0 for other pictures."""
     if "progressive" not in im.info:
         return 0
     sampling = [(across, down) for _, across, down, _ in getattr(im, "layer", [])]
@@ -104,11 +104,11 @@ def count_samples(im: Image.Image) -> float:
 
 
 def load(im: Picture, crop: Crop, target: int) -> int:
-    """Decode, a JPEG as small as its codec can while it stays good; return how much smaller."""
+    """Decode a picture, and a JPEG at a reduced size; return the factor of the reduction."""
     scale = 1
     if is_jpeg(im):
         _, _, side = crop.square(*im.size)
-        # 1.4 source pixels for each of the target: with less, the downscale turns soft.
+        # At least 1.4 source pixels for each target pixel: with fewer, the result is soft.
         scale = next((s for s in (8, 4, 2) if side / s >= 1.4 * target), 1)
         im.draft(None, (im.width // scale, im.height // scale))
     im.load()
@@ -120,7 +120,7 @@ def is_jpeg(im: Picture) -> TypeGuard[Image.Image]:
 
 
 def is_doubtful(file: BinaryIO, im: Image.Image) -> bool:
-    """Return whether rows of a JPEG may be missing though its decoder did not say so."""
+    """Return whether rows of a JPEG may be missing although its decoder reported no error."""
     size = file.seek(0, SEEK_END)
     samples = [read_at(file, size * n // SAMPLES, len(jpeg.HOLE)) for n in range(SAMPLES)]
     if jpeg.HOLE in samples or read_at(file, size - 2, 2) != jpeg.EOI:
@@ -128,7 +128,8 @@ def is_doubtful(file: BinaryIO, im: Image.Image) -> bool:
         end = jpeg.find_end(data)
         if not end or data.find(jpeg.HOLE, 0, end) >= 0:
             return True
-    # Few have one colour all over their lower half, and those that do are small.
+    # Missing rows are of one colour. Few whole pictures have one colour in the lower half, and
+    # those are small.
     lower = im.resize((64, 64), Resampling.NEAREST, (0, im.height // 2, *im.size))
     return lower.getcolors(1) is not None
 
@@ -141,7 +142,7 @@ def read_at(file: BinaryIO, at: int, size: int = -1) -> bytes:
 def load_again(
     file: BinaryIO, kind: str | None, crop: Crop, target: int
 ) -> tuple[Image.Image, int]:
-    """Decode a JPEG or GIF of which the end may be missing; refuse one of which more is."""
+    """Decode a JPEG or GIF whose end may be missing; refuse it if more than that is missing."""
     data = read_at(file, 0)
     if kind == "GIF":
         im = Image.open(BytesIO(data + GIF_END), formats=["GIF"])
@@ -152,7 +153,7 @@ def load_again(
     if not jpeg.has_all_scans(data):
         raise Refused("cut")
     sums = set()
-    for end in jpeg.ENDS:  # Rows that are missing look different with another end.
+    for end in jpeg.ENDS:  # Missing rows look different with another end.
         im = Image.open(BytesIO(data + end), formats=["JPEG"])
         scale = load(im, crop, target)
         sums.add(jpeg.hash_rows(im, MIN_PART))
@@ -161,7 +162,7 @@ def load_again(
     return im, scale
 
 
-def breaks_off(file: BinaryIO) -> bool:
+def is_cut_off(file: BinaryIO) -> bool:
     """Return whether a file is shorter than it says, or lacks its end."""
     data = read_at(file, 0)
     kind = find_format(data[:SIGNATURE_BYTES])
@@ -175,7 +176,7 @@ def breaks_off(file: BinaryIO) -> bool:
 
 
 def crop_to_shown(source: Source) -> Source:
-    """Leave out what the owner of an AVIF has cropped off: it is still in the file."""
+    """Leave out what the owner of an AVIF has cropped away, which is still in the file."""
     if "crop" not in source.info:
         return source
     left, top, width, height = source.info["crop"]

@@ -1,4 +1,4 @@
-"""Encode avatars: a square in sRGB in, the files of all sizes out."""
+"""Encode a square in sRGB to the files of all sizes."""
 
 from io import BytesIO
 from typing import Any
@@ -9,19 +9,19 @@ from PIL.Image import Resampling
 from ..avatar import SMALL_PIXELS_PER_COLOUR
 from ..names import Sizes
 
-# A drawing has few colours, each of them many times. Without loss it keeps its edges, for which no
-# quality is high enough: a lossy WebP has colour for a quarter of the pixels only. Each colour
-# has so many pixels at least; in a drawing of up to so many colours, SMALL_PIXELS_PER_COLOUR.
+# A drawing has few colours, each in many pixels. It is stored lossless to keep its edges: a lossy
+# WebP has colour for only a quarter of the pixels, at any quality. A drawing has at least 64 pixels
+# for each colour; a small one fewer (avatar.py), and at most 1,024 colours.
 PIXELS_PER_COLOUR, MAX_SMALL_COLOURS = 64, 1024
-# Where there is no colour to lose, only a drawing of so few greys is worth it.
+# A grey picture has no colour to lose, so store only those of few greys lossless.
 MAX_GREYS = 64
-# A file without loss may be twice as large as the lossy one, or have so many bytes. Over 115
-# pictures in four sizes, these bounds add 1.4 % of bytes.
+# A lossless file may be twice as large as the lossy one, or have up to 3,000 bytes. Over 115
+# pictures in four sizes, these limits add 1.4 % of bytes.
 MAX_GROWTH, MAX_SMALL_BYTES = 2, 3000
 QUALITY = 80
-# A square that small is enlarged on most pages, and so is what was lost.
+# Most pages enlarge a small square, and with it the errors of compression.
 SMALL, QUALITY_OF_SMALL = 256, 90
-# Lighter than this, a picture does not show on white.
+# A picture lighter than this is not visible on white.
 LIGHT, GROUND = 220, "#3a3a3a"
 
 
@@ -31,7 +31,7 @@ def encode(im: Image.Image, sizes: Sizes) -> dict[str, bytes]:
     quality = QUALITY if im.width >= SMALL else QUALITY_OF_SMALL
     for width in sizes.widths:
         side = min(width, im.width)
-        if side < im.width:  # each size from the one above it: a quarter of the pixels
+        if side < im.width:  # From the size before, which has only four times the pixels.
             im = im.resize((side, side), Resampling.LANCZOS, reducing_gap=2)
         files[f"{width}.webp"] = encode_webp(im, quality)
         if width == sizes.link_preview:
@@ -40,7 +40,7 @@ def encode(im: Image.Image, sizes: Sizes) -> dict[str, bytes]:
 
 
 def encode_webp(im: Image.Image, quality: int) -> bytes:
-    """Return a WebP, without loss where the picture is a drawing and the file grows little."""
+    """Return a WebP, lossless if the picture is a drawing and the file is not much larger."""
     lossy = save(im, "WEBP", quality=quality, method=4)
     if not is_drawing(im):
         return lossy
@@ -50,7 +50,6 @@ def encode_webp(im: Image.Image, quality: int) -> bytes:
 
 
 def is_drawing(im: Image.Image) -> bool:
-    """Return whether a picture has as few colours as drawings have."""
     pixels = im.width * im.height
     small = min(pixels // SMALL_PIXELS_PER_COLOUR, MAX_SMALL_COLOURS)
     most = max(pixels // PIXELS_PER_COLOUR, small)
@@ -60,7 +59,7 @@ def is_drawing(im: Image.Image) -> bool:
 
 
 def flatten(im: Image.Image) -> Image.Image:
-    """Return the picture on a ground on which it shows, where it is transparent."""
+    """Return a transparent picture on a background on which it is visible."""
     if im.mode != "RGBA":
         return im
     alpha = im.getchannel("A")
@@ -71,7 +70,6 @@ def flatten(im: Image.Image) -> Image.Image:
 
 
 def save(im: Image.Image, kind: str, **options: int) -> bytes:
-    """Return the bytes of a picture in a format."""
     file = BytesIO()
     im.save(file, kind, **options)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Bring pictures in HDR down to sRGB: PQ and HLG (ITU-R BT.2100) have room above white."""
+"""Convert HDR pictures to sRGB: PQ and HLG (ITU-R BT.2100) have room above white."""
 
 import itertools
 import math
@@ -11,29 +11,28 @@ from PIL.ImageFilter import Color3DLUT
 from .icc import BT709, get_matrix, invert, multiply
 
 PQ, HLG = 16, 18  # ITU-T H.273, table 3
-# cd/m²: white in a picture that has room above it (ITU-R BT.2408), and the brightest in one that
-# does not say.
+# cd/m²: the white of an HDR picture (ITU-R BT.2408), and the peak if the picture does not say it.
 WHITE, PEAK = 203, 1000
-HLG_GAIN = 1 / 0.265  # White is 75 % of the signal, which is this part of the light (BT.2408).
+HLG_GAIN = 1 / 0.265  # White is 75 % of the signal, which is 0.265 of the light (BT.2408).
 PQ_POWER, PQ_OUTER = 0.1593017578125, 78.84375
 PQ_1, PQ_2, PQ_3 = 0.8359375, 18.8515625, 18.6875
 POINTS = 33  # of the table, on each axis
 
 
 class Look(NamedTuple):
-    """How what is brighter than white is brought below it."""
+    """How light above white is compressed."""
 
     keeps_white: bool
 
     def find_knee(self, peak: float) -> tuple[float, float]:
-        """Return up to which light the picture keeps its contrast, and what that becomes."""
+        """Return the light up to which contrast is kept, and the result for it."""
         room = min(math.log2(peak) / math.log2(PEAK / WHITE), 1)
         return (0.8, 0.8) if self.keeps_white else (1.0, 1 - 0.5 * room)
 
 
-# The more room there is above white, the darker white gets (SMPTE ST 2094-50, "reference white").
+# White gets darker the more room is above it (SMPTE ST 2094-50, "reference white").
 AS_CHROMIUM = Look(keeps_white=False)
-# White stays as it is, and what is above 80 % of it is bent.
+# White stays white; light above 80 % of it is compressed.
 KEEPING_WHITE = Look(keeps_white=True)
 
 
@@ -45,12 +44,12 @@ def convert_from_hdr(
     look: Look,
     errors: Sequence[float] = (0, 0, 0),
 ) -> Image.Image:
-    """Return a picture in PQ or HLG brought down to sRGB. `peak` is in cd/m², 0 for unknown.
+    """Return a picture converted from PQ or HLG to sRGB. `peak` is in cd/m², 0 if unknown.
 
-    `errors` are those of the decoder, in levels of red, green and blue: PQ makes them large.
+    `errors` of the decoder, in levels of red, green and blue, are corrected: PQ amplifies them.
     """
     peak = max(peak or PEAK, WHITE) / WHITE
-    # The table ends at the peak: its points are dense enough, and that one is met.
+    # End the table at the peak, so that its points are dense enough and one is exactly there.
     top = write_pq(peak) if curve == PQ else 1.0
     levels = [
         max(0, min(round((value - error) / top), 255)) for error in errors for value in range(256)
@@ -64,7 +63,7 @@ def convert_from_hdr(
 def build_table(
     axis: Sequence[float], primaries: Sequence[float], curve: int, peak: float, look: Look
 ) -> list[float]:
-    """Return the sRGB of each combination of lights, red running fastest."""
+    """Return the sRGB values for each combination of light, with red varying fastest."""
     knee = look.find_knee(peak)
     matrix = multiply(invert(get_matrix(BT709)), get_matrix(primaries))
     weights = get_matrix(primaries)[1]
@@ -73,7 +72,7 @@ def build_table(
         gain = 1.0
         if curve == HLG and look.keeps_white:
             gain = HLG_GAIN
-        elif curve == HLG:  # as a screen of 1,000 cd/m² shows it (BT.2100, table 5)
+        elif curve == HLG:  # As on a screen of 1,000 cd/m² (BT.2100, table 5).
             luminance = weights[0] * red + weights[1] * green + weights[2] * blue
             gain = PEAK / WHITE * luminance**0.2
         if brightest := gain * max(red, green, blue):
@@ -84,15 +83,15 @@ def build_table(
 
 
 def write_pq(light: float) -> float:
-    """Return the number from 0 to 1 of a light, in units of `WHITE` (ITU-R BT.2100, table 4)."""
+    """Return light, in units of `WHITE`, as a PQ signal from 0 to 1 (ITU-R BT.2100, table 4)."""
     power = min(light * WHITE / 10_000, 1) ** PQ_POWER
     return float(((PQ_1 + PQ_2 * power) / (1 + PQ_3 * power)) ** PQ_OUTER)
 
 
 def read_light(value: float, curve: int) -> float:
-    """Return the light that a number from 0 to 1 stands for (ITU-R BT.2100, tables 4 and 5).
+    """Return the light of a signal from 0 to 1 (ITU-R BT.2100, tables 4 and 5).
 
-    In PQ in units of `WHITE`, in HLG as the scene had it, of which the brightest is 1.
+    For PQ in units of `WHITE`; for HLG the light of the scene, from 0 to 1.
     """
     if curve == PQ:
         power = value ** (1 / PQ_OUTER)
@@ -104,9 +103,9 @@ def read_light(value: float, curve: int) -> float:
 
 
 def bend(value: float, peak: float, knee: tuple[float, float]) -> float:
-    """Return light with its range brought down: straight to the knee, then a bow up to the peak.
+    """Return light with its range compressed: linear up to the knee, then a curve up to the peak.
 
-    The bow is a parabola (Bézier) that goes on as the straight line ended, as ST 2094-50 has it.
+    The curve is a parabola (Bézier) that continues the line smoothly, as in ST 2094-50.
     """
     x, y = knee
     if value <= x or peak <= x:
@@ -120,6 +119,6 @@ def bend(value: float, peak: float, knee: tuple[float, float]) -> float:
 
 
 def encode_srgb(light: float) -> float:
-    """Return light as sRGB has it, from 0 to 1 (IEC 61966-2-1)."""
+    """Return light as an sRGB value from 0 to 1 (IEC 61966-2-1)."""
     light = min(max(light, 0.0), 1.0)
     return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055

@@ -1,4 +1,4 @@
-"""Open a HEIC: what phones write and nothing else, and in rows, so that it takes less memory."""
+"""Open a HEIC, only if it is built as phones build it, and give its rows to Pillow in bands."""
 
 import struct
 from typing import Any
@@ -9,8 +9,8 @@ from PIL import Image
 from ..limits import Refused, refuse_size
 from .boxes import collect, list_items, list_links, read_info, read_meta, walk_boxes
 
-MAX_ITEMS = 1000  # A photo of 48 megapixels has 200, and as many for each further layer.
-# For every decoder that has threads: each takes memory of its own.
+MAX_ITEMS = 1000  # A photo of 48 megapixels has 200, and 200 more for each further layer.
+# For every decoder that uses threads: each thread takes additional memory.
 THREADS = 4
 pillow_heif.options.DECODE_THREADS = THREADS
 pillow_heif.options.THUMBNAILS = False
@@ -19,9 +19,9 @@ pillow_heif.options.AUX_IMAGES = False
 
 
 class HeicImage:
-    """As much of `Image.Image` as the pipeline needs of a HEIC.
+    """A HEIC with the part of `Image.Image`'s interface that the pipeline uses.
 
-    Pillow would copy the decoded picture whole, at 4 bytes a pixel.
+    Pillow would copy the whole decoded picture, at 4 bytes a pixel.
     """
 
     format = "HEIF"
@@ -31,7 +31,7 @@ class HeicImage:
             raise Refused("unusual")
         self.heif = pillow_heif.open_heif(data, convert_hdr_to_8bit=True, remove_stride=False)
         self.info: dict[Any, Any] = self.heif.info | read_info(data)
-        # The decoder turns and crops it: what EXIF and the box say no longer counts.
+        # The decoder turns and crops the picture: ignore EXIF and the crop box.
         pillow_heif.set_orientation(self.info)
         self.info.pop("crop", None)
         refuse_size(self.format, *self.size)
@@ -50,12 +50,11 @@ class HeicImage:
         return bool(self.heif.has_alpha)
 
     def load(self) -> None:
-        """Decode; the size may turn out to be another than the header says."""
+        """Decode, and check the size again: it may differ from the one in the header."""
         _ = self.heif.data
         refuse_size(self.format, *self.size)
 
     def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
-        """Return a box of the picture for Pillow."""
         left, top, right, bottom = box
         stride, mode = self.heif.stride, self.mode
         rows = self.heif.data[top * stride : bottom * stride]
@@ -67,8 +66,8 @@ class HeicImage:
 def is_photo(data: bytes) -> bool:
     """Return whether a HEIC shows one coded picture, or one grid of them, as phones write it.
 
-    Overlays and pictures derived from others may be nested, and cost seconds for each kilobyte.
-    What is there twice is refused as well: the decoder might take the other one.
+    Overlays and derived pictures may be nested, and cost seconds for each kilobyte. Duplicate
+    boxes are refused as well: the decoder might use the other one.
     """
     try:
         collect(walk_boxes(memoryview(data)))

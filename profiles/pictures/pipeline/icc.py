@@ -1,20 +1,20 @@
-"""Build an ICC profile for colours that come without one."""
+"""Build an ICC profile for a picture that has none."""
 
 import struct
 from collections.abc import Sequence
 
 Matrix = Sequence[Sequence[float]]
-# x and y of white, red, green and blue, as cHRM has them.
+# x and y of white, red, green and blue, in the order of a PNG's cHRM.
 D65 = (0.3127, 0.3290)
 BT709 = (*D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
-# D50, the white of every profile, as the header has it.
+# D50, the white point of every profile, as its header stores it.
 WHITE_POINT = bytes.fromhex("0000f6d6 00010000 0000d32d")
 
 
 def build_profile(primaries: Sequence[float], curve: Sequence[float]) -> bytes:
-    """Return an ICC profile of three primaries and one curve (ICC.1:2022); none where it is none.
+    """Return an ICC profile of three primaries and one curve (ICC.1:2022); b"" if they are invalid.
 
-    `curve` is a gamma, or the five parameters of a curve with a straight start.
+    `curve` is a gamma, or the five parameters of a curve that begins with a straight line.
     """
     try:
         columns = zip(*adapt(primaries), strict=True)
@@ -38,7 +38,7 @@ def build_profile(primaries: Sequence[float], curve: Sequence[float]) -> bytes:
 
 
 def pack_fixed(value: float) -> bytes:
-    """Return a number as ICC has it: 16 bits, and 16 more behind the point."""
+    """Return a number in ICC's s15Fixed16: 16 bits before and 16 after the point."""
     return struct.pack(">l", round(value * 65536))
 
 
@@ -50,7 +50,7 @@ def multiply(one: Matrix, other: Matrix) -> Matrix:
 
 
 def invert(m: Matrix) -> Matrix:
-    """Return the inverse of a matrix of 3 × 3; raise `ZeroDivisionError` where there is none."""
+    """Return the inverse of a 3 × 3 matrix; raise `ZeroDivisionError` if it is singular."""
 
     def minor(row: int, column: int) -> float:
         (a, b), (c, d) = (
@@ -67,20 +67,20 @@ def find_xyz(x: float, y: float) -> list[float]:
 
 
 def get_matrix(primaries: Sequence[float]) -> Matrix:
-    """Return what turns light of these primaries into XYZ (SMPTE RP 177)."""
+    """Return the matrix from linear RGB of these primaries to XYZ (SMPTE RP 177)."""
     white, *colours = (find_xyz(*primaries[n : n + 2]) for n in (0, 2, 4, 6))
     columns = list(zip(*colours, strict=True))
     shares = multiply(invert(columns), [[value] for value in white])
     return [[value * shares[n][0] for n, value in enumerate(row)] for row in columns]
 
 
-# The eye's adaptation to another white, after Bradford.
+# Bradford's chromatic adaptation.
 BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 D50 = (0.9642, 1, 0.8249)
 
 
 def adapt(primaries: Sequence[float]) -> Matrix:
-    """Return what turns light of these primaries into XYZ under the white of a profile."""
+    """Return the matrix from linear RGB of these primaries to XYZ, adapted to D50."""
     white = multiply(BRADFORD, [[value] for value in find_xyz(*primaries[:2])])
     profile = multiply(BRADFORD, [[value] for value in D50])
     scale = [[profile[n][0] / white[n][0] if n == m else 0 for m in range(3)] for n in range(3)]

@@ -1,6 +1,6 @@
 """Make avatars: a visitor's bytes in; checked, upright, sRGB, square, encoded bytes out.
 
-Knows Pillow and no Django. `make_avatar` is the way in.
+It uses Pillow, but not Django. `make_avatar` is the entry point.
 """
 
 from collections.abc import Iterator
@@ -11,23 +11,23 @@ from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from ..avatar import Avatar, Crop
-from ..limits import NAMES, Refused
+from ..limits import DISPLAY_NAMES, Refused
 from ..names import Sizes
 from ..timings import Timings
 from .colours import convert_to_srgb
-from .decoding import Picture, breaks_off, decode
+from .decoding import Picture, decode, is_cut_off
 from .encoding import encode
 from .heic import HeicImage
 from .metadata import list_traces, read_exif
 
 ANIMATED = {"GIF", "PNG", "WEBP", "AVIF"}
-# How many frames are looked at, and how many pixels at most: each is decoded whole.
+# The most frames, and the most pixels in all of them, that are examined: each is decoded in full.
 MAX_FRAMES, MAX_FRAME_PIXELS = 20, 50_000_000
-# How much lighter or darker than the rest something must be to be seen, and how opaque; of 255.
+# The least contrast and the least opacity for something to be visible, of 255.
 MIN_CONTRAST, MIN_ALPHA = 32, 8
 GREY_OF_16_BITS = [(value + 128) // 257 for value in range(65536)]
 
-# EXIF 2.32, table 1 (orientation), as the turn that puts the stored picture upright.
+# The transposition that turns the stored picture upright, by EXIF orientation (EXIF 2.32, table 1).
 TURNS: dict[object, Transpose] = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -45,12 +45,12 @@ def make_avatar(
     timings: Timings | None = None,
     sizes: Sizes = Sizes(),
 ) -> Avatar:
-    """Return the avatar cut out of an uploaded picture; raise `Refused` with the reason.
+    """Return the avatar made from an uploaded picture; raise `Refused` with the reason.
 
-    For the cell alone: it loads the decoders. The site calls `cell.make_avatar`.
+    Only for the cell: the site calls `cell.make_avatar`.
     """
     timings = Timings() if timings is None else timings
-    with _refusing_what_breaks(file):
+    with _refuse_on_error(file):
         with timings.measure("decode"):
             source = decode(file, crop, sizes.widths[0])
             orientation, tags = read_exif(source.info.get("exif") or b"")
@@ -61,18 +61,19 @@ def make_avatar(
             box = source.find_box(left, top, side)
             picture = find_frame(source.im, box, min(side, sizes.widths[0]))
         with timings.measure("encode"):
-            # Turning and colours come after the shrinking: they cost by the pixel.
+            # Turn and convert after shrinking, since both cost time for each pixel.
             if orientation in TURNS:
                 picture = picture.transpose(TURNS[orientation])
             picture = convert_to_srgb(picture, source.info, source.kind)
             files = encode(picture, sizes)
         removed = tuple(list_traces(source.info, tags))
-        return Avatar(files, NAMES.get(source.kind, source.kind), width, height, side, removed)
+        name = DISPLAY_NAMES.get(source.kind, source.kind)
+        return Avatar(files, name, width, height, side, removed)
 
 
 @contextmanager
-def _refusing_what_breaks(file: BinaryIO) -> Iterator[None]:
-    """Refuse the picture whatever a decoder raises: that is nearly everything but `Refused`."""
+def _refuse_on_error(file: BinaryIO) -> Iterator[None]:
+    """Turn any exception into `Refused`: a decoder may raise nearly everything."""
     try:
         yield
         return
@@ -83,14 +84,14 @@ def _refusing_what_breaks(file: BinaryIO) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise Refused("enormous") from error
     except Exception:  # noqa: S110
-        pass  # Its traceback holds the picture, beside which the file may not fit once more.
-    raise Refused("cut" if breaks_off(file) else "broken")
+        pass  # Its traceback references the picture. Free it, so that the file fits into memory.
+    raise Refused("cut" if is_cut_off(file) else "broken")
 
 
 def find_stored_corner(
     orientation: object, size: tuple[int, int], x: int, y: int, side: int
 ) -> tuple[int, int]:
-    """Return where the top left of an upright square lies in the picture as it is stored."""
+    """Return the left and top of an upright square in the picture as it is stored."""
     left, top = (y, x) if orientation in (5, 6, 7, 8) else (x, y)
     if orientation in (2, 3, 7, 8):
         left = size[0] - left - side
@@ -100,9 +101,9 @@ def find_stored_corner(
 
 
 def find_frame(im: Picture, box: tuple[float, float, float, float], side: int) -> Image.Image:
-    """Return the square out of the first frame in which something shows in it.
+    """Return the square from the first frame in which something is visible.
 
-    Many an animation begins empty, or with one colour out of which the rest fades in.
+    Many animations start with an empty frame or fade in from one colour.
     """
     best, most = None, -1
     for _ in walk_frames(im):
@@ -118,7 +119,7 @@ def find_frame(im: Picture, box: tuple[float, float, float, float], side: int) -
 
 
 def walk_frames(im: Picture) -> Iterator[None]:
-    """Go from frame to frame of an animation, as far as frames are looked at."""
+    """Go from frame to frame of an animation, up to the limits."""
     yield
     if isinstance(im, Image.Image) and im.format in ANIMATED:
         for number in range(1, min(MAX_FRAMES, MAX_FRAME_PIXELS // (im.width * im.height))):
@@ -126,14 +127,14 @@ def walk_frames(im: Picture) -> Iterator[None]:
                 im.seek(number)
                 im.load()
             except Exception:
-                return  # The next one is missing or broken, and the ones before count.
+                return  # This frame is missing or broken: use those before it.
             yield
 
 
 def measure_contrast(im: Image.Image) -> int:
-    """Return how far the lightest and the darkest point are apart, what is clear being black.
+    """Return the difference of the lightest and the darkest point, with transparent ones as black.
 
-    -1 where all is clear.
+    -1 if everything is transparent.
     """
     extrema: Any = im.convert("RGBa" if im.mode == "RGBA" else "RGB").getextrema()
     if im.mode == "RGBA" and extrema[3][1] < MIN_ALPHA:
@@ -142,15 +143,14 @@ def measure_contrast(im: Image.Image) -> int:
 
 
 def shrink(im: Picture, box: tuple[float, float, float, float], side: int) -> Image.Image:
-    """Return the box of a picture as a square of `side` pixels, in a mode fit for its profile."""
+    """Return the box of a picture as a square of `side` pixels, in a mode that fits its profile."""
     transparent = im.has_transparency_data
     if transparent or im.mode in ("1", "P") or isinstance(im, HeicImage):
-        # On palettes and bits, resize falls to nearest neighbour without a word; transparent
-        # pixels have a colour of their own, which must not bleed: premultiply. And a HEIC is
-        # still as its decoder left it.
+        # For palettes and single bits, `resize` silently uses nearest neighbour. The colour of
+        # transparent pixels must not bleed into others: premultiply. A HEIC is not yet in Pillow.
         im, box = reduce_in_bands(im, box, side, "RGBa" if transparent else "RGB")
     if im.mode.startswith("I"):
-        # These modes cannot be reduced, and converted as they are they would turn white.
+        # These modes cannot be reduced, and `convert` would clip them to white.
         im = im.resize((side, side), Resampling.LANCZOS, box)
         return im.point(lambda value: value / 257).convert("L")
     im = im.resize((side, side), Resampling.LANCZOS, box, reducing_gap=2)
@@ -160,9 +160,9 @@ def shrink(im: Picture, box: tuple[float, float, float, float], side: int) -> Im
 def reduce_in_bands(
     im: Picture, box: tuple[float, float, float, float], side: int, mode: str
 ) -> tuple[Image.Image, tuple[float, float, float, float]]:
-    """Return a box in another mode, reduced to no less than twice `side`, and the box in that.
+    """Return a box in another mode, reduced to at least twice `side`, and the box in the result.
 
-    Band by band: copies of the whole would take up to 12 bytes a pixel more.
+    It works in bands: copies of the whole picture would take up to 12 bytes a pixel more.
     """
     left, top, right, bottom = map(int, box)
     factor = max(1, (right - left) // (2 * side))
@@ -178,8 +178,8 @@ def reduce_in_bands(
 
 
 def add_alpha(im: Image.Image, clear: int) -> Image.Image:
-    """Return a picture in 16 bits of grey, of which one value is clear, in 8 bits with alpha."""
-    deep = im.convert("I")  # `point` knows no I;16.
+    """Convert 16-bit grey with one transparent value to 8 bits with alpha."""
+    deep = im.convert("I")  # `point` does not support I;16.
     alpha = [255] * 65536
     alpha[clear] = 0
     return Image.merge("LA", [deep.point(GREY_OF_16_BITS, "L"), deep.point(alpha, "L")])

@@ -1,6 +1,6 @@
-"""Read a PNG's chunks (PNG 3, 5.3): Pillow gets those that show the picture, and no others.
+"""Read a PNG's chunks (PNG 3, 5.3), and give Pillow only those that it needs for the pixels.
 
-It would read texts and profiles before anything else, and refuse the picture where they are long.
+Pillow would read texts and profiles first, and refuse the picture if they are long.
 """
 
 import struct
@@ -13,7 +13,7 @@ from ..limits import Refused
 from .colours import MAX_PROFILE_BYTES
 
 HEAD_BYTES = 8
-MAX_TEXT_BYTES = 1_000_000  # of XMP: as much as is looked through
+MAX_TEXT_BYTES = 1_000_000  # of XMP, the part that is searched
 SHOWING = {
     *(b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"),
     *(b"acTL", b"fcTL", b"fdAT", b"eXIf", b"sRGB", b"gAMA", b"cHRM"),
@@ -23,7 +23,7 @@ XMP = b"XML:com.adobe.xmp"
 
 
 def read_png(data: bytes) -> tuple[BytesIO, dict[str, Any]]:
-    """Return a PNG without what is not shown, and what that says, as Pillow would name it."""
+    """Return a PNG of the chunks in `SHOWING`, and facts from the others, named as in Pillow."""
     view = memoryview(data)
     kept = [view[:HEAD_BYTES]]
     info: dict[str, Any] = {}
@@ -38,14 +38,14 @@ def read_png(data: bytes) -> tuple[BytesIO, dict[str, Any]]:
         elif kind == b"iTXt" and content[: len(XMP)] == XMP:
             info["xmp"] = read_text(bytes(content))
         elif kind in TEXTS:
-            info["comment"] = b""  # The receipt only says that there was one.
+            info["comment"] = b""  # The receipt says only that there was one.
         elif not has_data:
             info |= read_colours(kind, bytes(content))
     return BytesIO(b"".join(kept)), info
 
 
 def walk_chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the kind of each chunk, and where it starts and ends; the last one may be cut short."""
+    """Yield kind, start and end of each chunk; the last one may be cut short."""
     at, kind = HEAD_BYTES, b""
     while at + 8 <= len(data) and kind != b"IEND":
         length, kind = struct.unpack_from(">L4s", data, at)
@@ -54,7 +54,7 @@ def walk_chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
 
 
 def read_colours(kind: bytes, content: bytes) -> dict[str, Any]:
-    """Return what a chunk says of the colours (PNG 3, 11.3.2), where Pillow does not read it."""
+    """Return what a chunk says about colours (PNG 3, 11.3.2), if Pillow does not read it."""
     if kind == b"iCCP":
         compressed = content.partition(b"\0")[2][1:]
         return {"icc_profile": inflate(compressed, MAX_PROFILE_BYTES)}
@@ -66,14 +66,14 @@ def read_colours(kind: bytes, content: bytes) -> dict[str, Any]:
 
 
 def read_text(content: bytes) -> bytes:
-    """Return what an international text says (PNG 3, 11.3.3.4), as far as it is looked through."""
+    """Return the part of an iTXt chunk's text (PNG 3, 11.3.3.4) that is searched."""
     _, _, rest = content.partition(b"\0")
     text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     return inflate(text, MAX_TEXT_BYTES) if rest[:1] == b"\1" else text[:MAX_TEXT_BYTES]
 
 
 def inflate(data: bytes, limit: int) -> bytes:
-    """Return as much of compressed data as there may be; nothing where it is broken."""
+    """Return decompressed data, at most one byte over the limit; b"" if it is broken."""
     try:
         return zlib.decompressobj().decompress(data, limit + 1)
     except zlib.error:

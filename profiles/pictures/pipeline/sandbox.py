@@ -1,6 +1,6 @@
-"""What a cell may do: compute, read one file and write one answer. The kernel enforces it.
+"""Limit a cell to computing, reading one file and writing one answer. The kernel enforces it.
 
-Through libseccomp, which knows the numbers of the system calls on each processor.
+The filter is built with libseccomp, which knows the system call numbers of each architecture.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 MAX_ADDRESSES = 4 << 30
 # The descriptors of a cell.
 PICTURE, ANSWER = 0, 3
-# Memory, time, threads and the end. Nothing that opens, sends, starts or kills.
+# Memory, time, threads and exit. Nothing that opens, sends, starts or kills.
 ALLOWED = """
     read pread64 lseek close
     brk munmap madvise
@@ -32,7 +32,7 @@ NO_FILE = 0xFFFFFFFF  # −1 in an argument of 32 bits
 
 
 class Limits(NamedTuple):
-    """What holds a cell: the library of the filter, bounds on CPU and memory, and who forked it."""
+    """The limits of a cell: the filter's library, CPU, memory, and the process that forked it."""
 
     seccomp: Any
     seconds: int
@@ -41,7 +41,7 @@ class Limits(NamedTuple):
 
 
 class Argument(ctypes.Structure):
-    """What one argument of a system call must be (libseccomp's `struct scmp_arg_cmp`)."""
+    """A condition on one argument of a system call (libseccomp's `struct scmp_arg_cmp`)."""
 
     _fields_ = [
         ("position", ctypes.c_uint),
@@ -52,7 +52,7 @@ class Argument(ctypes.Structure):
 
 
 def load_libseccomp() -> Any:
-    """Return the library, or None where there is none, as on macOS."""
+    """Return the library, or None if there is none, as on macOS."""
     try:
         library = ctypes.CDLL("libseccomp.so.2")
     except OSError:
@@ -62,20 +62,20 @@ def load_libseccomp() -> Any:
 
 
 def enter(limits: Limits) -> None:
-    """Give up, for good, whatever opening a picture does not need."""
+    """Give up permanently everything that opening a picture does not need."""
     if limits.seccomp:
         libc = ctypes.CDLL(None)
-        # The kernel ends a cell with the process that forked it, unless that has ended already.
+        # Kill this cell when its zygote ends, unless the zygote has ended already.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != limits.parent:
             raise SystemExit
-        # What is in its memory is nobody else's, and a collector of crashes gets none of it.
+        # Hide its memory from other processes and from crash reports.
         libc.prctl(PR_SET_DUMPABLE, 0)
     size = limits.megabytes * 1_000_000
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-    # Tables of pages that are only read count nowhere else.
+    # No other limit counts the page tables of memory that is only read.
     resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
-    # At the first limit SIGXCPU, which says why; at the second SIGKILL.
+    # At the first limit SIGXCPU, which shows the cause; at the second SIGKILL.
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -84,40 +84,40 @@ def enter(limits: Limits) -> None:
 
 
 def load_filter(library: Any) -> None:
-    """Let the kernel end this process at any system call that is not allowed."""
+    """Let the kernel kill this process at any system call that is not allowed."""
     rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(KILL_PROCESS)))
-    # Those of another processor's kind as well (32 bits), which libseccomp lets end a thread.
+    # Also for system calls of another architecture (32 bits): libseccomp would kill only a thread.
     library.seccomp_attr_set(rules, ACT_BADARCH, ctypes.c_uint32(KILL_PROCESS))
     add = make_adder(library, rules)
     for name in ALLOWED:
         add(ALLOW, name)
     add(ALLOW, "write", (0, EQUAL, ANSWER))
-    for closed in (1, 2):  # Where decoders write their warnings.
+    for closed in (1, 2):  # Decoders write warnings there.
         add(ERRNO | errno.EBADF, "write", (0, EQUAL, closed))
-    # Python asks for the size of a file, and does without. newfstatat takes paths as well.
+    # Python asks for the file's size, but works without. newfstatat also accepts paths.
     for name in ("fstat", "newfstatat"):
         add(ERRNO | errno.ENOSYS, name)
-    # Memory of no file, of the kinds that RLIMIT_DATA counts, and none for new code to run in.
+    # Only memory without a file, counted by RLIMIT_DATA, and not executable.
     counted = (3, MASKED_EQUAL, MAP_SHARED | MAP_GROWSDOWN, 0)
     no_file = (4, MASKED_EQUAL, NO_FILE, NO_FILE)
     add(ALLOW, "mmap", (2, MASKED_EQUAL, PROT_EXEC, 0), counted, no_file)
-    # Nor may it become what is not counted: what was written and is then only read, or a stack
-    # that grows. Allocators do without.
+    # Memory must not become uncounted later: read-only after it was written, or a growing stack.
+    # Allocators work without these.
     add(ALLOW, "mprotect", (2, MASKED_EQUAL, PROT_EXEC | PROT_WRITE, PROT_WRITE))
     add(ERRNO | errno.EACCES, "mprotect", (2, MASKED_EQUAL, PROT_EXEC | PROT_WRITE, 0))
     add(ERRNO | errno.ENOMEM, "mremap")
-    # Threads, but no processes. A filter cannot look at clone3's arguments; libc then uses clone.
+    # Threads, but no processes. A filter cannot check clone3's arguments; libc then uses clone.
     add(ALLOW, "clone", (0, MASKED_EQUAL, CLONE_THREAD, CLONE_THREAD))
     add(ERRNO | errno.ENOSYS, "clone3")
     add(ALLOW, "tgkill", (0, EQUAL, os.getpid()))
     add(ALLOW, "prctl", (0, EQUAL, PR_SET_NAME))
-    add(ALLOW, "prlimit64", (0, EQUAL, 0), (2, EQUAL, 0))  # Only to ask for one's own.
+    add(ALLOW, "prlimit64", (0, EQUAL, 0), (2, EQUAL, 0))  # Only to read its own limits.
     if library.seccomp_load(rules):
-        raise OSError("The kernel does not take the filter.")
+        raise OSError("The kernel rejects the filter.")
 
 
 def make_adder(library: Any, rules: ctypes.c_void_p) -> Callable[..., None]:
-    """Return a function that adds a rule: action, system call, and what its arguments must be."""
+    """Return a function that adds a rule: action, system call, conditions on its arguments."""
 
     def add(action: int, name: str, *arguments: tuple[int, ...]) -> None:
         number = library.seccomp_syscall_resolve_name(name.encode())
@@ -125,6 +125,6 @@ def make_adder(library: Any, rules: ctypes.c_void_p) -> Callable[..., None]:
         if library.seccomp_rule_add_array(
             rules, ctypes.c_uint32(action), number, len(arguments), array
         ):
-            raise OSError(f"libseccomp takes no rule for {name}.")
+            raise OSError(f"libseccomp rejects the rule for {name}.")
 
     return add

@@ -1,4 +1,4 @@
-"""The process that opens strangers' pictures: it forks a cell for each, and looks at none itself.
+"""The process that forks a cell for each uploaded picture. It opens none itself.
 
 The site starts it (cell.py), with an empty environment. It never loads the settings, so that no
 key is in its memory or in that of a cell.
@@ -30,9 +30,9 @@ from . import images, sandbox
 from .colours import SRGB
 
 MAX_MEGABYTES = 300
-# A picture may take 2 s of CPU on a machine on which the known one of `measure_speed` takes
-# REFERENCE_SECONDS, and up to 8 s on a slower one; rounded up, as the kernel counts in seconds: 3
-# on that of docs/benchmarks.md. By the clock, it may take three times that.
+# A picture may take 2 s of CPU on a machine that makes the reference picture in REFERENCE_SECONDS,
+# and up to 8 s on a slower one, rounded up to whole seconds for RLIMIT_CPU: 3 s on the machine of
+# docs/benchmarks.md. The limit on elapsed time is three times that.
 SECONDS, MAX_SECONDS, CLOCK_FACTOR = 2, 8, 3
 REFERENCE_SECONDS = 0.04
 
@@ -42,12 +42,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is meant for the site.
     with suppress(OSError):
         os.nice(5)  # Pages come first.
-        # Where memory is short, the kernel ends a cell and not the site.
+        # If memory runs out, the kernel kills a cell and not the site.
         Path("/proc/self/oom_score_adj").write_text("1000")
     site = socket.socket(fileno=0)
-    seconds = measure_speed()
-    limits = find_limits(seconds)
-    # What is given back now, no fork has to copy; and a cell lives too briefly to collect anything.
+    seconds = warm_up()
+    limits = try_limits(seconds)
+    # Free memory now, so that forks need not copy it. A cell is too short-lived for the collector.
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
@@ -66,10 +66,10 @@ def main() -> None:
         site.sendall(wait_for(cell, answer, site, seconds))
 
 
-def measure_speed() -> int:
-    """Return how many seconds of CPU a picture may take here, measured by one that is known.
+def warm_up() -> int:
+    """Load everything that is loaded late, since a cell cannot load anything.
 
-    On the way, load what is loaded late: a cell can load nothing.
+    Returns the seconds of CPU that a picture may take here, measured with a reference picture.
     """
     Image.init()
     exif = Image.Exif()
@@ -79,9 +79,9 @@ def measure_speed() -> int:
         file = BytesIO()
         small.save(file, kind, exif=exif, icc_profile=SRGB.tobytes())
         images.make_avatar(file)
-    known = BytesIO()
-    small.resize((2000, 2000)).save(known, "JPEG")
-    spent = min(measure(known) for _ in range(3))
+    reference = BytesIO()
+    small.resize((2000, 2000)).save(reference, "JPEG")
+    spent = min(measure(reference) for _ in range(3))
     return math.ceil(min(MAX_SECONDS, SECONDS * max(1, spent / REFERENCE_SECONDS)))
 
 
@@ -91,8 +91,8 @@ def measure(file: BytesIO) -> float:
     return time.process_time() - started
 
 
-def find_limits(seconds: int) -> sandbox.Limits:
-    """Return what is to hold each cell; without the filter, where the kernel does not take it."""
+def try_limits(seconds: int) -> sandbox.Limits:
+    """Return the limits of a cell, tried out in a fork; without the filter if that fails."""
     megabytes = MAX_MEGABYTES + get_data_megabytes()
     limits = sandbox.Limits(sandbox.load_libseccomp(), seconds, megabytes, os.getpid())
     if (cell := os.fork()) == 0:
@@ -106,7 +106,7 @@ def find_limits(seconds: int) -> sandbox.Limits:
 
 
 def get_data_megabytes() -> int:
-    """Return what this process counts against RLIMIT_DATA already (proc(5), statm)."""
+    """Return how much memory of this process RLIMIT_DATA counts already (proc(5), statm)."""
     with suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[5])
         return pages * os.sysconf("SC_PAGESIZE") // 1_000_000
@@ -114,13 +114,13 @@ def get_data_megabytes() -> int:
 
 
 def wait_for(cell: int, answer: int, site: socket.socket, seconds: int) -> bytes:
-    """Return what a cell answers, behind how it ended; end it when its time is over."""
+    """Return how a cell ended, and its answer; kill it when its time is over."""
     data, ended_by = bytearray(), 0
     deadline = time.monotonic() + seconds * CLOCK_FACTOR
     with open(answer, "rb", buffering=0) as pipe:
         while not ended_by and len(data) <= MAX_ANSWER_BYTES:
             ready, _, _ = select.select([pipe, site], [], [], 0.1)
-            if site in ready:  # It has ended, and asks for nothing any more.
+            if site in ready:  # The site has ended: it sends nothing while it waits.
                 os.kill(cell, signal.SIGKILL)
                 raise SystemExit
             part = pipe.read(1 << 20) if pipe in ready else None
@@ -131,7 +131,7 @@ def wait_for(cell: int, answer: int, site: socket.socket, seconds: int) -> bytes
                 ended_by = signal.SIGALRM
             elif get_cpu_seconds(cell) > seconds + 1:
                 ended_by = signal.SIGXCPU
-    # What it does after its answer does not matter. If it has already exited, its status stays.
+    # Its answer is complete. If it has already exited, its status is not changed by this.
     os.kill(cell, signal.SIGKILL)
     _, status, usage = os.wait4(cell, 0)
     cpu = round((usage.ru_utime + usage.ru_stime) * 1000)
@@ -143,7 +143,7 @@ def wait_for(cell: int, answer: int, site: socket.socket, seconds: int) -> bytes
 def get_cpu_seconds(process: int) -> float:
     """Return the CPU of a process to the nanosecond, by its clock (clock_getcpuclockid(3)).
 
-    RLIMIT_CPU sees only who runs when the kernel's clock ticks, and a cell may sleep just then.
+    RLIMIT_CPU counts only what runs at the kernel's ticks, and a cell may sleep at each of them.
     """
     with suppress(OSError):
         return time.clock_gettime((~process << 3) | 2)
@@ -151,7 +151,7 @@ def get_cpu_seconds(process: int) -> float:
 
 
 def run_cell(picture: int, answer: int, request: bytes, limits: sandbox.Limits) -> NoReturn:
-    """Open one picture in the sandbox, answer, and end this process whatever happens."""
+    """Open one picture in the sandbox, answer, and end this process in any case."""
     try:
         os.dup2(picture, sandbox.PICTURE)
         os.dup2(answer, sandbox.ANSWER)
