@@ -402,7 +402,7 @@ def test_a_server_in_front_that_answers_with_a_page_is_understood(
     expect_receipt(phone)
 
 
-UNREAD = "Your picture is saved, but its details did not arrive. Your page shows the picture."
+UNREAD = "The details did not arrive. Your page shows the picture."
 UNREADABLE = ["", "<h1>Created</h1>", "null", "{"]
 
 
