@@ -1,4 +1,4 @@
-"""A member before the picture editor, and what the tests of it do over and over."""
+"""Sign up, open the picture editor, and choose, save and check pictures in it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from ..helpers.pictures import QUARTERS
 from .conftest import watch
 
-WORD = "correct horse battery"
+PASSWORD = "correct horse battery"
 PROMISE = "Only this square is sent. The rest of the photo stays on your phone."
 WITHDRAWN = (
     "Your browser cannot crop this picture. The whole photo will be sent; "
@@ -21,15 +21,15 @@ WITHDRAWN = (
 )
 
 
-def join(browser: Browser, site: str, name: str) -> Any:
-    """Make a member without a picture; return what a browser needs to be that member."""
+def sign_up(browser: Browser, site: str, name: str) -> Any:
+    """Create a member without a picture; return the browser's state, with the session's cookie."""
     context = browser.new_context(base_url=site, java_script_enabled=False)
     page = context.new_page()
     page.goto("/accounts/signup/")
     page.get_by_label("User name").fill(name)
     page.get_by_label("E-mail").fill(f"{name}@example.org")
-    page.get_by_label("Password", exact=True).fill(WORD)
-    page.get_by_label("Password confirmation").fill(WORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password confirmation").fill(PASSWORD)
     page.get_by_role("button", name="Join").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
     state = context.storage_state()
@@ -38,15 +38,15 @@ def join(browser: Browser, site: str, name: str) -> Any:
 
 
 @contextmanager
-def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterator[Page]:
-    """Open the editor on a phone, or as the options say, and let nothing go wrong unnoticed."""
+def open_editor(browser: Browser, site: str, state: Any, **options: Any) -> Iterator[Page]:
+    """Open the editor, on a small screen by default; fail on errors in the browser."""
     options = {"viewport": {"width": 390, "height": 664}, **options}
     context = browser.new_context(base_url=site, storage_state=state, **options)
     page = context.new_page()
     faults = watch(page)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    # Listened for from the start: asked for with the key that opens it, it may be missed.
+    # From the start: a listener that is added with the key that opens it may miss it.
     page.on("filechooser", lambda chooser: None)
     page.goto("/profile/avatar/")
     expect_editor(page)
@@ -56,7 +56,7 @@ def sit_down(browser: Browser, site: str, state: Any, **options: Any) -> Iterato
 
 
 def expect_editor(page: Page) -> None:
-    """Wait for the editor's script: the plain form before it has the same names."""
+    """Wait for the editor's script: the form without it has the same labels."""
     expect(page.locator("#picture")).to_have_attribute("data-state", "choose")
 
 
@@ -70,14 +70,14 @@ def get_stage(page: Page) -> Locator:
 
 
 def choose(page: Page, photo: Path) -> None:
-    """Choose a photo by the button, as one does with a mouse."""
+    """Choose a photo with the button."""
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a photo").click()
     chooser.value.set_files(photo)
 
 
 def frame(page: Page, photo: Path) -> None:
-    """Choose a photo, and wait until it lies in its frame."""
+    """Choose a photo, and wait until the frame shows it."""
     choose(page, photo)
     expect(get_stage(page)).to_be_focused()
 
@@ -92,8 +92,8 @@ def expect_receipt(page: Page) -> None:
     expect(page.get_by_role("heading", name="Your picture is saved")).to_be_focused()
 
 
-def look(page: Page) -> list[int]:
-    """Return which of the drawn quarters are in the corners of the picture that is up."""
+def find_saved_quarters(page: Page) -> list[int]:
+    """Return which of the drawn quarters are in the corners of the saved picture."""
     response = page.request.get(page.locator("#new-picture").get_attribute("src") or "")
     return find_quarters(response.body())
 
@@ -104,7 +104,9 @@ def find_quarters(data: bytes) -> list[int]:
         far = im.width - 5
         corners = [(4, 4), (far, 4), (4, far), (far, far)]
         colours = [im.convert("RGB").getpixel(corner) for corner in corners]
-    return [min(range(4), key=lambda n: measure(colour, QUARTERS[n])) for colour in colours]
+    return [
+        min(range(4), key=lambda n: measure_distance(colour, QUARTERS[n])) for colour in colours
+    ]
 
 
 def draw_sprite(mode: str = "RGB") -> Image.Image:
@@ -116,13 +118,13 @@ def draw_sprite(mode: str = "RGB") -> Image.Image:
     return im.resize((48, 48), Resampling.NEAREST)
 
 
-def measure(one: Any, other: Any) -> int:
-    """Return how far two colours are apart."""
+def measure_distance(one: Any, other: Any) -> int:
+    """Return the sum of the differences of two colours."""
     return sum(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
 def drop(page: Page, photo: Path | None, target: str) -> None:
-    """Drop a photo, or what is not a file, on an element; fail where the browser would open it."""
+    """Drop a photo, or a link, on an element; fail if the browser would open it."""
     script = """([bytes, target]) => {
         const transfer = new DataTransfer();
         const file = () => new File([new Uint8Array(bytes)], "photo", {type: "text/plain"});
@@ -149,7 +151,7 @@ def paste(page: Page, photo: Path, target: str) -> None:
 
 
 def touch(context: BrowserContext, page: Page, *moments: list[tuple[float, float]]) -> None:
-    """Put fingers on the screen, move them from moment to moment, and lift them."""
+    """Touch the screen with fingers, move them to each of the next points, and lift them."""
     wire = context.new_cdp_session(page)
     for kind, points in zip(["touchStart"] + ["touchMove"] * len(moments), moments, strict=False):
         touches = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]

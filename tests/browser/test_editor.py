@@ -1,4 +1,4 @@
-"""The picture editor, by mouse, by keyboard and by fingers."""
+"""The picture editor, with a mouse, a keyboard and a touch screen."""
 
 import re
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from .editor import (
     draw_sprite,
     drop,
     expect_receipt,
+    find_saved_quarters,
     frame,
     get_stage,
     get_touch,
-    join,
-    look,
+    open_editor,
     paste,
     save,
-    sit_down,
+    sign_up,
     touch,
 )
 from .engines import Chromium, wait
@@ -50,13 +50,13 @@ EDITOR = """
 
 @pytest.fixture(scope="module")
 def hopper(browser: Browser, site: str) -> Any:
-    """A member, as a browser remembers her."""
-    return join(browser, site, "hopper")
+    """The browser's state of a member."""
+    return sign_up(browser, site, "hopper")
 
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A photo as a phone stores it: lying, 1200 × 1600 when upright, with place and camera."""
+    """A photo as a phone stores it: on its side, 1200 × 1600 when upright, with EXIF."""
     path = tmp_path_factory.mktemp("photos") / "IMG_0001.JPG"
     path.write_bytes(draw_jpeg(1600, 1200, exif=make_exif(6)))
     return path
@@ -65,14 +65,14 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(browser: Browser, site: str, hopper: Any) -> Iterator[Page]:
     """The editor on a computer."""
-    with sit_down(browser, site, hopper, viewport={"width": 1440, "height": 900}) as page:
+    with open_editor(browser, site, hopper, viewport={"width": 1440, "height": 900}) as page:
         yield page
 
 
 @pytest.fixture
 def phone(browser: Browser, site: str, hopper: Any) -> Iterator[Page]:
     """The editor on a phone."""
-    with sit_down(browser, site, hopper, **get_touch()) as page:
+    with open_editor(browser, site, hopper, **get_touch()) as page:
         yield page
 
 
@@ -81,7 +81,7 @@ def test_by_mouse(
     width: int, height: int, scheme: Any, browser: Browser, site: str, hopper: Any, photo: Path
 ) -> None:
     size: Any = {"width": width, "height": height}
-    with sit_down(browser, site, hopper, viewport=size, color_scheme=scheme) as page:
+    with open_editor(browser, site, hopper, viewport=size, color_scheme=scheme) as page:
         frame(page, photo)
         box = get_stage(page).bounding_box()
         assert box
@@ -96,9 +96,9 @@ def test_by_mouse(
         expect(page.get_by_label("Left and right")).to_have_value("100")
         page.get_by_label("Description (optional)").fill("At sea, laughing")
         save(page)
-        # The photo was dragged to the lower right: its upper left corner is in the window, which
-        # as it is stored, lying, is the lower left one.
-        assert look(page) == [2, 2, 2, 2]
+        # The photo was dragged to the lower right, so the window shows its upper left corner. As it
+        # is stored, on its side, that is the lower left corner.
+        assert find_saved_quarters(page) == [2, 2, 2, 2]
         receipt = page.locator(".receipt")
         expect(receipt).to_contain_text("Stayed on")
         expect(receipt).to_contain_text(
@@ -155,8 +155,8 @@ def test_by_keyboard_alone(desk: Page, photo: Path) -> None:
     expect(desk.get_by_role("button", name="Save picture")).to_be_focused()
     press(desk, "Enter")
     expect_receipt(desk)
-    # Up and to the left went the photo: its lower right is in the window.
-    assert look(desk) == [1, 1, 1, 1]
+    # The photo was moved up and to the left, so the window shows its lower right corner.
+    assert find_saved_quarters(desk) == [1, 1, 1, 1]
     press(desk, "Tab")
     expect(desk.get_by_role("link", name="Go to your page")).to_be_focused()
     press(desk, "Tab")
@@ -189,7 +189,7 @@ def test_by_taps_alone(phone: Page, photo: Path) -> None:
     phone.get_by_text("Move without dragging").tap()
     phone.get_by_role("button", name="Save picture").tap()
     expect_receipt(phone)
-    assert look(phone)[3] == 1
+    assert find_saved_quarters(phone)[3] == 1
     expect(phone.locator(".receipt")).to_contain_text("Stayed on your phone")
     phone.get_by_role("button", name="description").tap()
     expect(phone.get_by_label("Description (optional)")).to_be_focused()
@@ -214,7 +214,7 @@ def test_two_fingers_zoom(phone: Page, photo: Path) -> None:
 def test_where_the_zoom_is_at_its_end_the_wheel_scrolls_the_page(
     browser: Browser, site: str, hopper: Any, photo: Path
 ) -> None:
-    with sit_down(browser, site, hopper) as page:
+    with open_editor(browser, site, hopper) as page:
         frame(page, photo)
         zoom = page.get_by_role("slider", name="Zoom")
         page.locator("#window").hover()
@@ -243,7 +243,7 @@ def test_it_starts_as_the_server_would_cut(desk: Page, photo: Path) -> None:
     frame(desk, photo)
     save(desk)
     # Turned to the right, the lower left quarter comes to the upper left.
-    assert look(desk) == [2, 0, 3, 1]
+    assert find_saved_quarters(desk) == [2, 0, 3, 1]
 
 
 def test_a_photo_is_dropped_anywhere_or_pasted(desk: Page, photo: Path) -> None:
@@ -289,7 +289,7 @@ def test_the_last_of_two_photos_is_framed(desk: Page, photo: Path, tmp_path: Pat
     assert desk.locator("#window img").evaluate("image => image.naturalWidth") == 800
 
 
-# Of the URLs that keep a file in memory, those that are not given up.
+# Each URL of a file keeps the file in memory until it is revoked.
 COUNT_URLS = """
     window.kept = new Set();
     const { createObjectURL, revokeObjectURL } = URL;
@@ -353,7 +353,7 @@ def test_what_was_refused_is_forgotten_with_the_next_photo(
     browser: Browser, site: str, hopper: Any, photo: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "cv.jpg").write_bytes(b"%PDF-1.7 and so on")
-    with sit_down(browser, site, hopper) as page:
+    with open_editor(browser, site, hopper) as page:
         page.route("**/editor.*.js", lambda route: route.fulfill(status=503))
         page.reload()
         page.locator("#id_avatar").set_input_files(tmp_path / "cv.jpg")
@@ -375,7 +375,7 @@ def test_what_the_keys_did_is_said_once(desk: Page, photo: Path) -> None:
 
 def test_a_pinch_on_a_touchpad_zooms_in_safari(desk: Page, photo: Path) -> None:
     frame(desk, photo)
-    # Safari alone has these events; this browser is told of them as it would be there.
+    # Only Safari has these events, so this test makes them.
     desk.evaluate(
         """for (const [name, scale] of [["gesturestart", 1], ["gesturechange", 2]]) {
             const event = Object.assign(new Event(name, {cancelable: true}), {scale});
@@ -386,7 +386,7 @@ def test_a_pinch_on_a_touchpad_zooms_in_safari(desk: Page, photo: Path) -> None:
     expect(zoom).to_have_attribute("aria-valuetext", "200%")
 
 
-# Of each control that gets the focus, how much of it nothing else covers.
+# The focused element, if something else covers it.
 FIND_COVERED = """() => {
   const box = document.activeElement.getBoundingClientRect();
   const spots = [0.1, 0.5, 0.9].map((part) =>
@@ -402,7 +402,7 @@ FIND_COVERED = """() => {
 def test_what_has_the_focus_is_seen(
     size: int, is_whole: bool, has_xray: bool, browser: Browser, site: str, hopper: Any, photo: Path
 ) -> None:
-    with sit_down(browser, site, hopper) as page:
+    with open_editor(browser, site, hopper) as page:
         if is_whole:
             page.evaluate("void (HTMLCanvasElement.prototype.toBlob = (done) => done(null))")
         page.evaluate(f"document.documentElement.style.fontSize = '{1.0625 * size}%'")
@@ -428,7 +428,7 @@ def test_a_square_of_few_pixels_is_warned_of_before_it_is_saved(desk: Page, tmp_
     closer = desk.get_by_role("button", name="Zoom in")
     closer.click(click_count=3)
     expect(warning).to_have_text(BLURRED.format(116, 116))
-    # It is said once, not with each pixel less.
+    # It is announced once, not again for each pixel.
     expect(desk.get_by_role("status")).to_have_text(BLURRED.format(116, 116))
     closer.click(click_count=9)
     expect(warning).to_have_text(BLURRED.format(64, 64))
@@ -498,7 +498,7 @@ def test_on_a_phone_that_lies_the_controls_stand_beside_the_photo(
     browser: Browser, site: str, hopper: Any, photo: Path
 ) -> None:
     size: Any = {"width": 844, "height": 390}
-    with sit_down(browser, site, hopper, **get_touch(viewport=size)) as page:
+    with open_editor(browser, site, hopper, **get_touch(viewport=size)) as page:
         frame(page, photo)
         get_stage(page).scroll_into_view_if_needed()
         window = page.locator("#window").bounding_box()
@@ -547,7 +547,7 @@ def test_large_text_on_the_smallest_screen_stays_on_it(
     colours: Any, browser: Browser, site: str, hopper: Any, photo: Path
 ) -> None:
     size: Any = {"width": 320, "height": 640}
-    with sit_down(browser, site, hopper, viewport=size, forced_colors=colours) as page:
+    with open_editor(browser, site, hopper, viewport=size, forced_colors=colours) as page:
         page.evaluate("document.documentElement.style.fontSize = '212.5%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         frame(page, photo)
@@ -563,11 +563,11 @@ def test_large_text_on_the_smallest_screen_stays_on_it(
 def test_nothing_glides_under_reduced_motion(
     browser: Browser, site: str, hopper: Any, photo: Path
 ) -> None:
-    with sit_down(browser, site, hopper, reduced_motion="reduce") as page:
+    with open_editor(browser, site, hopper, reduced_motion="reduce") as page:
         frame(page, photo)
         box = page.locator("#window").bounding_box()
         assert box
-        # The whole way in one go: what glides would have moved a little only.
+        # At once: with an animation, the first step would be small.
         script = """([x, y]) => {
             const stage = document.querySelector("#stage");
             for (const kind of ["pointerdown", "pointerup"]) {

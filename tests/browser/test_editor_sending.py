@@ -1,4 +1,4 @@
-"""What leaves the device, over good networks and bad, in browsers that cut pictures or do not."""
+"""What the picture editor sends, on good and bad networks, and how it reads the answer."""
 
 import re
 from collections.abc import Iterator
@@ -11,23 +11,23 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from ..helpers.pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
 from .editor import (
+    PASSWORD,
     PROMISE,
     WITHDRAWN,
-    WORD,
     choose,
     draw_sprite,
     expect_receipt,
+    find_saved_quarters,
     frame,
     get_stage,
     get_touch,
-    join,
-    look,
+    open_editor,
     save,
-    sit_down,
+    sign_up,
 )
 from .wiretap import Wiretap, listen
 
-# Other browsers, as they behave: each pixel that is read back passes through `spoil`.
+# Browsers that change what is read from a canvas: `spoil` changes each value.
 READBACK = """
     const read = CanvasRenderingContext2D.prototype.getImageData;
     CanvasRenderingContext2D.prototype.getImageData = function (...box) {
@@ -76,8 +76,8 @@ WITHOUT_WEBP = """
 
 @pytest.fixture(scope="module")
 def murray(browser: Browser, site: str) -> Any:
-    """A member, as a browser remembers him."""
-    return join(browser, site, "murray")
+    """The browser's state of a member."""
+    return sign_up(browser, site, "murray")
 
 
 @pytest.fixture(scope="module")
@@ -97,20 +97,20 @@ def wire(site: str) -> Iterator[Wiretap]:
 
 @pytest.fixture
 def phone(browser: Browser, wire: Wiretap, murray: Any) -> Iterator[Page]:
-    """The editor on a phone whose connection is listened to."""
+    """The editor on a phone; the test sees what it sends."""
     site = f"http://127.0.0.1:{wire.port}"
-    with sit_down(browser, site, murray, **get_touch()) as page:
+    with open_editor(browser, site, murray, **get_touch()) as page:
         yield page
 
 
 def reload_as(page: Page, script: str) -> None:
-    """Load the page anew in another browser's stead."""
+    """Reload the page with a script that changes the browser."""
     page.add_init_script(script)
     page.reload()
 
 
 def set_speed(context: BrowserContext, page: Page, upload: int) -> Any:
-    """Let no more than so many bytes a second leave; return what keeps it so."""
+    """Limit the upload to so many bytes a second; return the session that does it."""
     connection = context.new_cdp_session(page)
     connection.send("Network.enable")
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
@@ -128,7 +128,7 @@ def test_only_the_square_leaves(phone: Page, photo: Path, wire: Wiretap) -> None
     assert b"Fotofabrik" in photo.read_bytes()
     assert b"Fotofabrik" not in sent
     assert len(sent) < photo.stat().st_size / 2
-    assert body[:4] == b"\xff\xd8\xff\xe0"  # A JFIF: nothing but the picture.
+    assert body[:4] == b"\xff\xd8\xff\xe0"  # JFIF, without EXIF
     assert photo.read_bytes()[5000:5100] not in sent
     expect(phone.locator(".receipt")).to_contain_text("A square of 768 × 768 pixels")
 
@@ -172,7 +172,7 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     phone.get_by_role("button", name="Send whole photo").click()
     expect_receipt(phone)
     assert b"Fotofabrik" in wire.sent
-    assert look(phone) == [0, 0, 0, 0]  # The crop numbers went along.
+    assert find_saved_quarters(phone) == [0, 0, 0, 0]  # The numbers of the square were sent, too.
     receipt = phone.locator(".receipt")
     expect(receipt).to_contain_text("JPEG, 1600 × 1200 pixels")
     expect(receipt).to_contain_text("the place, the camera, the date")
@@ -202,7 +202,7 @@ def test_a_description_that_is_saved_while_a_photo_opens_goes_without_it(
 
 
 def make_cmyk(*segments: bytes) -> bytes:
-    """Return a JPEG as printing houses have it, with segments of one's own at its beginning."""
+    """Return a CMYK JPEG with more segments at its beginning."""
     jpeg = encode(draw(900, 600).convert("CMYK"), "JPEG", exif=make_exif(6))
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
@@ -228,7 +228,7 @@ def test_what_browsers_show_in_different_ways_is_cut_by_the_server(
     phone.get_by_role("button", name="Send whole photo").click()
     expect_receipt(phone)
     # Turned to the right, the lower left quarter comes to the upper left.
-    assert look(phone) == [2, 0, 3, 1]
+    assert find_saved_quarters(phone) == [2, 0, 3, 1]
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])
@@ -281,7 +281,7 @@ def test_what_is_transparent_stays_so(
 
 
 def get_sent(wire: Wiretap) -> bytes:
-    """Return the square that was sent last, and what followed it."""
+    """Return what was sent from the last square on."""
     part = wire.sent[wire.sent.rindex(b'filename="square"') :]
     return part[part.index(b"\r\n\r\n") + 4 :]
 
@@ -357,7 +357,7 @@ def test_a_slow_network_shows_progress_and_can_be_cancelled(phone: Page, photo: 
     expect(phone.get_by_label("Description (optional)")).to_have_value("At sea")
     expect(phone.get_by_role("slider", name="Zoom")).to_have_value(moved)
     save(phone)
-    expect(phone.get_by_role("status")).to_be_empty()  # The title says it, which has the focus.
+    expect(phone.get_by_role("status")).to_be_empty()  # The title has the focus, and is read out.
 
 
 def test_a_connection_that_breaks_is_tried_again(phone: Page, photo: Path) -> None:
@@ -407,7 +407,7 @@ UNREADABLE = ["", "<h1>Created</h1>", "null", "{"]
 
 
 def answer_unreadably(phone: Page, status: int, body: str) -> None:
-    """Let the server do its work, but replace its answer."""
+    """Let the server save the picture, but replace its answer."""
 
     def answer(route: Route) -> None:
         if route.request.method == "POST":
@@ -470,7 +470,7 @@ WAITING = "Yours is sent again in a few seconds, by itself."
 
 
 def keep_busy(phone: Page, answers: int, seconds: int = 1) -> list[str]:
-    """Answer so many uploads as a server that makes too many pictures; return what was sent."""
+    """Answer so many uploads as a busy server does; return the list of them."""
     sent: list[str] = []
 
     def answer(route: Route) -> None:
@@ -586,8 +586,8 @@ def test_a_form_that_does_not_come_anew_is_not_waited_for(phone: Page, photo: Pa
 def test_who_was_signed_out_signs_in_and_sends_again(
     browser: Browser, site: str, photo: Path
 ) -> None:
-    state = join(browser, site, "lovelace")
-    with sit_down(browser, site, state) as page:
+    state = sign_up(browser, site, "lovelace")
+    with open_editor(browser, site, state) as page:
         frame(page, photo)
         page.context.clear_cookies(name="sessionid")
         page.get_by_role("button", name="Save picture").click()
@@ -598,7 +598,7 @@ def test_who_was_signed_out_signs_in_and_sends_again(
             trouble.get_by_role("link", name="Sign in, in a new tab").click()
         tab = opened.value
         tab.get_by_label("User name").fill("lovelace")
-        tab.get_by_label("Password").fill(WORD)
+        tab.get_by_label("Password").fill(PASSWORD)
         tab.get_by_role("main").get_by_role("button", name="Sign in").click()
         expect(tab.get_by_role("heading", level=1)).to_have_text("lovelace")
         tab.close()

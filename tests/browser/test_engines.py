@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser
 
 from ..helpers.pictures import STORED, draw_noise, store_turned
-from .editor import WORD, draw_sprite, join
+from .editor import PASSWORD, draw_sprite, sign_up
 from .engines import Engine, wait
 
 Square = tuple[float, float, float]  # x, y, size
@@ -36,10 +36,10 @@ def target() -> Image.Image:
 def member(engine: Engine, browser: Browser, site: str, request: pytest.FixtureRequest) -> Any:
     """A member who has signed in with this engine, and as Chromium remembers them."""
     name = f"engine-{type(engine).__name__.lower()}"
-    state = join(browser, site, name)
+    state = sign_up(browser, site, name)
     engine.go(f"{site}/accounts/login/")
     engine.type("#id_username", name)
-    engine.type("#id_password", WORD)
+    engine.type("#id_password", PASSWORD)
     engine.click("main form button.button")
     wait(engine, "!location.pathname.startsWith('/accounts/login')")
     return state

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from ..helpers.pictures import draw_jpeg
-from .editor import frame, join, save, sit_down
+from .editor import frame, open_editor, save, sign_up
 
 DIALOG = """
 - dialog "Remove your picture?":
@@ -19,7 +19,7 @@ DIALOG = """
 
 def test_removing_asks_in_a_dialog_first(browser: Browser, site: str, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(draw_jpeg())
-    with sit_down(browser, site, join(browser, site, "hamilton")) as page:
+    with open_editor(browser, site, sign_up(browser, site, "hamilton")) as page:
         frame(page, tmp_path / "photo.jpg")
         save(page)
         page.get_by_role("link", name="Go to your page").click()
