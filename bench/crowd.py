@@ -18,9 +18,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from tests.helpers.servers import upload
-
 from profiles.answers import RETRY_AFTER
+from tests.helpers.servers import upload
 from tests.production import front
 
 from . import inputs, measure

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from profiles.pictures import cell
 from tests.helpers.cells import find_children
 from tests.helpers.servers import (
     GUNICORN,
@@ -22,8 +23,6 @@ from tests.helpers.servers import (
     upload,
     wait_for,
 )
-
-from profiles.pictures import cell
 
 from . import inputs, measure
 
