@@ -1,4 +1,4 @@
-"""Django's admin, in which staff sees to accounts and pictures."""
+"""Django's admin, where staff manage accounts and pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ PAGES = ["/admin/", "/admin/profiles/user/", "/admin/profiles/profile/"]
 
 @pytest.fixture
 def as_root(db: None) -> Client:
-    """A browser in which a superuser has signed in."""
+    """A browser with a superuser signed in."""
     return sign_in(User.objects.create_superuser("root", "root@example.org", PASSWORD))
 
 
@@ -180,9 +180,7 @@ def test_the_texts_of_a_profile_are_changed(
     assert read(ada).avatar.name in before
 
 
-def test_a_picture_takes_the_place_of_the_old_one(
-    as_root: Client, ada: User, settings: LazySettings
-) -> None:
+def test_a_picture_replaces_the_old_one(as_root: Client, ada: User, settings: LazySettings) -> None:
     before = list_media(settings)
     change(as_root, ada, avatar=photo(draw_jpeg(300, 300)))
     after = list_media(settings)
@@ -191,7 +189,7 @@ def test_a_picture_takes_the_place_of_the_old_one(
     assert read(ada).avatar.name in after
 
 
-def test_a_first_picture_is_put_up(as_root: Client, settings: LazySettings) -> None:
+def test_a_first_picture_is_uploaded(as_root: Client, settings: LazySettings) -> None:
     root = User.objects.get()
     change(as_root, root, avatar=photo(draw_jpeg()))
     assert len(list_media(settings)) == 5
@@ -320,13 +318,13 @@ def test_profiles_are_deleted_with_their_accounts(as_root: Client, ada: User, gr
 
 
 def make_staff(*rights: str) -> Client:
-    """Return a browser in which staff with some rights has signed in."""
+    """Return a browser with a staff member signed in who has the given permissions."""
     user = User.objects.create_user("staff", password=PASSWORD, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=rights))
     return sign_in(user)
 
 
-def test_who_may_not_delete_accounts_deletes_no_profile(as_root: Client, ada: User) -> None:
+def test_staff_who_may_not_delete_accounts_delete_no_profile(as_root: Client, ada: User) -> None:
     url = f"/admin/profiles/profile/{ada.profile.pk}/delete/"
     staff = make_staff("view_profile", "delete_profile")
     assert staff.post(url, {"post": "yes"}).status_code == 403
@@ -336,21 +334,21 @@ def test_who_may_not_delete_accounts_deletes_no_profile(as_root: Client, ada: Us
     assert f'<a href="/admin/profiles/user/{ada.pk}/change/">' in as_root.get(url).content.decode()
 
 
-def test_who_may_only_look_removes_no_picture(ada: User, settings: LazySettings) -> None:
+def test_staff_who_may_only_view_remove_no_picture(ada: User, settings: LazySettings) -> None:
     before = list_media(settings)
     fields = {"action": "remove_avatar", "_selected_action": [ada.profile.pk]}
     make_staff("view_profile").post("/admin/profiles/profile/", fields)
     assert list_media(settings) == before
 
 
-def test_who_was_renamed_is_found_by_the_new_name(as_root: Client, ada: User) -> None:
+def test_a_renamed_person_is_found_by_the_new_name(as_root: Client, ada: User) -> None:
     change(as_root, ada, display_name="Rude Word")
     page = as_root.get("/profiles/?q=lovelace").content.decode()
     assert "Nobody called" in page
     assert "Rude Word" in as_root.get("/profiles/?q=rude").content.decode()
 
 
-def test_what_the_owner_hid_meanwhile_stays_hidden(as_root: Client, ada: User) -> None:
+def test_a_profile_hidden_meanwhile_stays_hidden(as_root: Client, ada: User) -> None:
     url = f"/admin/profiles/profile/{ada.profile.pk}/change/"
     opened = as_root.get(url).context["adminform"].form
     fields = {name: opened[name].value() or "" for name in opened.fields if name != "avatar"}
@@ -362,13 +360,13 @@ def test_what_the_owner_hid_meanwhile_stays_hidden(as_root: Client, ada: User) -
     assert (profile.visibility, profile.bio) == ("private", "Countess")
 
 
-def test_passwords_are_changed_where_guesses_are_counted(as_root: Client) -> None:
-    # By the site's own page, on which guesses are counted.
+def test_the_admin_changes_passwords_on_the_throttled_page(as_root: Client) -> None:
+    # On the site's own page, which counts guesses.
     response = as_root.get("/admin/password_change/")
     assert response.headers["Location"] == "/accounts/password_change/"
 
 
-def test_staff_are_told_that_a_picture_cannot_be_stored(
+def test_staff_see_that_a_picture_cannot_be_stored(
     as_root: Client, ada: User, settings: LazySettings
 ) -> None:
     full = {"BACKEND": "tests.helpers.storages.FullStorage"}

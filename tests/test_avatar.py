@@ -1,4 +1,4 @@
-"""The page where people put up a picture, describe it, and take it down."""
+"""The page where people upload, describe and remove their picture."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ CROP = {"crop_x": 0, "crop_y": 0, "crop_size": 240}
 
 @pytest.fixture
 def as_mary(db: None) -> Client:
-    """A browser in which Mary has signed in, who has no picture yet."""
+    """A browser with Mary signed in, who has no picture yet."""
     client = Client()
     client.force_login(User.objects.create_user("mary", password="pass phrase"))
     return client
@@ -74,7 +74,7 @@ def find_nearest(colour: tuple[int, int, int]) -> int:
     return distances.index(min(distances))
 
 
-def test_the_first_picture_is_put_up(as_mary: Client, settings: LazySettings) -> None:
+def test_the_first_picture_is_uploaded(as_mary: Client, settings: LazySettings) -> None:
     assert upload(as_mary, avatar=photo()) == "/profiles/mary/"
     assert read("mary").avatar.name in list_media(settings)
     assert read("mary").avatar.url in as_mary.get("/profiles/mary/").content.decode()
@@ -86,9 +86,7 @@ def test_a_picture_has_exactly_five_files(as_mary: Client, settings: LazySetting
     assert list_media(settings) == [stem + ending for ending in ENDINGS]
 
 
-def test_a_new_picture_takes_the_place_of_the_old_one(
-    as_ada: Client, settings: LazySettings
-) -> None:
+def test_a_new_picture_replaces_the_old_one(as_ada: Client, settings: LazySettings) -> None:
     before = list_media(settings)
     upload(as_ada, avatar=photo())
     after = list_media(settings)
@@ -105,16 +103,14 @@ def test_the_same_picture_gets_another_name(as_ada: Client) -> None:
     assert names[0] != names[1]
 
 
-def test_the_picture_of_a_hidden_profile_is_put_where_nobody_else_sees_it(
+def test_the_picture_of_a_hidden_profile_is_protected(
     as_grace: Client, settings: LazySettings
 ) -> None:
     upload(as_grace, avatar=photo())
     assert {Path(name).parts[0] for name in list_media(settings)} == {"protected"}
 
 
-def test_the_name_and_type_that_the_sender_gives_do_not_count(
-    as_ada: Client, settings: LazySettings
-) -> None:
+def test_the_senders_name_and_type_are_ignored(as_ada: Client, settings: LazySettings) -> None:
     upload(as_ada, avatar=photo(encode(draw(), "PNG"), "../../evil.php"))
     assert "evil" not in str(list_media(settings))
     assert len(list_media(settings)) == 5
@@ -128,7 +124,7 @@ def test_the_page_shows_a_receipt_once_and_only_once(as_ada: Client) -> None:
     assert "Your picture is saved" not in as_ada.get("/profiles/ada/").content.decode()
 
 
-def test_the_receipt_says_what_was_thrown_away_and_never_what_it_was(as_ada: Client) -> None:
+def test_the_receipt_lists_kinds_of_metadata_but_not_their_content(as_ada: Client) -> None:
     upload(as_ada, avatar=photo(draw_jpeg(exif=make_exif())))
     page = as_ada.get("/profiles/ada/").content.decode()
     for kind in ("the place", "the camera", "the date", "the author"):
@@ -143,7 +139,7 @@ def test_nobody_else_sees_the_receipt(as_ada: Client, as_grace: Client) -> None:
     assert "Your picture is saved" in as_ada.get("/profiles/ada/").content.decode()
 
 
-def test_a_script_is_told_the_address_and_the_receipt(as_ada: Client) -> None:
+def test_a_script_gets_the_address_and_the_receipt(as_ada: Client) -> None:
     picture = photo(draw_jpeg(exif=make_exif()))
     answer = ask(as_ada, avatar=picture)
     assert answer["url"] == read().avatar.url
@@ -165,12 +161,12 @@ def test_the_receipt_counts_the_bytes_that_are_kept(as_ada: Client, settings: La
     assert kept == {"side": 480, "files": sizes, "bytes": sum(sizes.values())}
 
 
-def test_what_a_script_was_told_is_not_told_again(as_ada: Client) -> None:
+def test_a_receipt_sent_to_a_script_is_not_shown_again(as_ada: Client) -> None:
     ask(as_ada, avatar=photo())
     assert "Your picture is saved" not in as_ada.get("/profiles/ada/").content.decode()
 
 
-def test_the_sides_of_a_turned_photo_are_told_as_one_sees_them(as_ada: Client) -> None:
+def test_the_receipt_has_the_upright_sides_of_a_photo(as_ada: Client) -> None:
     answer = ask(as_ada, avatar=photo(draw_jpeg(exif=make_exif(6))))
     assert answer["receipt"]["arrived"].items() >= {"width": 480, "height": 640}.items()
 
@@ -199,7 +195,7 @@ def test_without_a_file_and_a_picture_one_is_asked_for(as_mary: Client) -> None:
     assert read("mary").description == ""
 
 
-def test_a_script_is_told_that_a_file_is_missing(as_mary: Client) -> None:
+def test_a_script_gets_an_error_if_the_file_is_missing(as_mary: Client) -> None:
     assert ask(as_mary, 400) == {"errors": {"avatar": ["Choose a picture first."]}}
 
 
@@ -339,14 +335,14 @@ def test_a_refused_file_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_a_script_is_told_why_a_file_is_refused(kind: str, as_mary: Client) -> None:
+def test_a_script_gets_the_reason_of_a_refusal(kind: str, as_mary: Client) -> None:
     data, status, sentence = REFUSED[kind]
     errors = ask(as_mary, status, avatar=photo(data))["errors"]
     assert list(errors) == ["avatar"]
     assert sentence in errors["avatar"][0]
 
 
-def test_who_comes_while_many_pictures_are_made_is_asked_to_come_again(
+def test_during_many_uploads_a_visitor_is_asked_to_try_again(
     as_ada: Client, settings: LazySettings
 ) -> None:
     before = list_media(settings)
@@ -357,10 +353,10 @@ def test_who_comes_while_many_pictures_are_made_is_asked_to_come_again(
     assert list_media(settings) == before
 
 
-def test_while_many_pictures_are_made_none_is_lost_to_a_missing_size(
+def test_during_many_uploads_a_missing_size_loses_no_picture(
     as_ada: Client, ada: User, settings: LazySettings
 ) -> None:
-    # Before `rebuild_avatars` has run, a new size is made where the picture moves.
+    # Before `rebuild_avatars` has run, moving a picture makes a new size.
     storages["default"].delete(ada.profile.avatar.name.replace("512", "64"))
     before = list_media(settings)
     fields = {"display_name": "Ada Lovelace", "visibility": "members"}
@@ -441,7 +437,7 @@ def test_a_form_without_its_token_is_refused(ada: User, settings: LazySettings) 
     assert list_media(settings) == before
 
 
-def test_the_form_shows_the_picture_that_is_up(as_ada: Client, ada: User) -> None:
+def test_the_form_shows_the_current_picture(as_ada: Client, ada: User) -> None:
     page = as_ada.get("/profile/avatar/").content.decode()
     assert ada.profile.avatar.url_for("128.webp") in page
     assert 'enctype="multipart/form-data"' in page
@@ -461,7 +457,7 @@ def test_only_reading_and_sending_are_allowed(url: str, as_ada: Client) -> None:
     assert read().avatar
 
 
-def test_removing_a_picture_is_asked_first(as_ada: Client, settings: LazySettings) -> None:
+def test_removing_a_picture_needs_confirmation(as_ada: Client, settings: LazySettings) -> None:
     before = list_media(settings)
     page = as_ada.get("/profile/avatar/delete/").content.decode()
     assert "Remove your picture?" in page
@@ -495,7 +491,7 @@ def test_a_stranger_removes_nothing(ada: User, client: Client, settings: LazySet
     assert len(list_media(settings)) == 5
 
 
-def test_a_script_whose_session_has_ended_is_told_so(client: Client, db: None) -> None:
+def test_a_script_gets_an_error_if_its_session_has_ended(client: Client, db: None) -> None:
     headers = {"Accept": "application/json"}
     response = client.post("/profile/avatar/", {"avatar": photo()}, headers=headers)
     assert response.status_code == 401

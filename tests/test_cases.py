@@ -1,4 +1,4 @@
-"""Pictures that failed once, in the second folder of LIKENESS_CORPUS: each becomes what it should.
+"""Pictures that failed in the past, in the second folder of LIKENESS_CORPUS.
 
 The colours are what Chromium 156 shows, as means of the four quarters over white; of a HEIC, those
 of the chart that it was made from.
@@ -93,9 +93,9 @@ REFUSED = {
     "heic_says_48mp.heic": "is damaged",
     "heic_nested_8_9.heic": "no phone uses",
 }
-# What a cell may take decides.
+# These depend on the limits of a cell.
 EITHER = {"heic_24mp_422_10bit.heif", "cut_grad_rgb.jpg"}
-# Neither has a number that says so: no `colr`, and the stream says "unspecified" (2, 2, 6).
+# Neither declares its colours: no `colr`, and the stream says "unspecified" (2, 2, 6).
 WITHOUT_NUMBERS = {"heic_nclx_p3.heic", "heic_nclx_pq.heic"}
 OTHERS = {"jpeg_icc_2000_stages.jpg", "jpg_iptc_only.jpg", "logo.png"}
 
@@ -115,7 +115,7 @@ def test_each_case_is_in_a_test() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_it_is_taken_or_refused_with_a_sentence_that_is_so(path: Path, as_ada: Client) -> None:
+def test_it_is_accepted_or_refused_with_the_right_message(path: Path, as_ada: Client) -> None:
     with watch_cells() as cells:
         answer = upload_named(as_ada, path.name, path.read_bytes())
     check_cost(cells)
@@ -146,7 +146,7 @@ def test_a_crop_is_a_crop(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHOWS_LATER)
-def test_of_an_animation_something_shows(name: str) -> None:
+def test_something_is_visible_in_an_animation(name: str) -> None:
     avatar = cell.make_avatar(BytesIO(read(name)))
     made = lay_on_white(Image.open(BytesIO(avatar.files["512.webp"])))
     assert min(ImageStat.Stat(made).mean) < 200
@@ -166,6 +166,6 @@ def test_the_details_of_a_logo_keep_their_colours_in_the_smallest_size() -> None
     assert stored[12:16] == b"VP8L"
 
 
-def test_what_iptc_alone_says_is_on_the_receipt() -> None:
+def test_metadata_only_in_iptc_is_on_the_receipt() -> None:
     removed = cell.make_avatar(BytesIO(read("jpg_iptc_only.jpg"))).removed
     assert {"place", "date", "author", "comment"} <= set(removed)

@@ -1,4 +1,4 @@
-"""A picture that makes a decoder run its code finds itself in a process that may only compute."""
+"""Hostile code in a picture runs in a cell, a process that may only compute."""
 
 import ctypes
 import os
@@ -29,7 +29,7 @@ from .helpers.servers import ROOT
 from .test_uploads import upload_named
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux has the filter.")
-# In place of a decoder that an attacker has got hold of: a "picture" that is a program is run.
+# Stands for a decoder with a vulnerability: it runs a "picture" that is a program.
 TAKEN_OVER = """
 import sys; sys.path[:] = {path!r}
 import ctypes, io, json, mmap, os, resource, signal, socket, subprocess, threading, time
@@ -87,7 +87,7 @@ zygote.main()
 
 @pytest.fixture
 def lone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
-    """A zygote for one test, whose cells run the code that a picture consists of."""
+    """A zygote for one test, whose cells run a picture's code."""
     monkeypatch.setattr(cell, "PROGRAM", TAKEN_OVER)
     zygote = Zygote()
     zygote.read_features()
@@ -95,7 +95,7 @@ def lone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
     zygote.end()
 
 
-# Every descriptor but those of the picture and the answer is closed.
+# All descriptors except those of the picture and the answer are closed.
 CLOSED = """
 for number in (1, 2, *range(4, 64)):
     try:
@@ -109,7 +109,7 @@ for number in (1, 2, *range(4, 64)):
 
 @pytest.fixture(scope="module")
 def corrupt() -> Iterator[Zygote]:
-    """A zygote whose cells run the code that a picture consists of."""
+    """A zygote whose cells run a picture's code."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cell, "PROGRAM", TAKEN_OVER)
         zygote = Zygote()
@@ -119,7 +119,7 @@ def corrupt() -> Iterator[Zygote]:
 
 @pytest.fixture
 def taken_over(corrupt: Zygote, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let pictures be opened there; the zygote outlives whatever its cells do."""
+    """Open pictures there, and check that the zygote survives everything that its cells do."""
     monkeypatch.setattr(Zygote, "current", corrupt)
     yield
     take()
@@ -127,7 +127,7 @@ def taken_over(corrupt: Zygote, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 def run(code: str) -> tuple[str, str]:
-    """Run code in a cell; return why the picture is refused, and which signal ended the cell."""
+    """Run code in a cell; return the refusal's code, and the signal that ended the cell."""
     with watch_cells() as cells, pytest.raises(Refused) as caught:
         cell.make_avatar(BytesIO(b"# code\n" + code.encode()))
     return caught.value.code, getattr(cells[-1], "signal", "")
@@ -176,7 +176,9 @@ FORBIDDEN = {
 
 @linux
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_code_in_a_picture_ends_with_its_first_step_outside(name: str, taken_over: None) -> None:
+def test_code_in_a_picture_is_killed_at_its_first_forbidden_call(
+    name: str, taken_over: None
+) -> None:
     assert run(FORBIDDEN[name]) == ("crashed", "SIGSYS")
 
 
@@ -197,14 +199,14 @@ def test_code_in_a_picture_ends_with_its_first_step_outside(name: str, taken_ove
         ("kept = []\nwhile True: kept.append(bytes(1 << 20))", ("crashed", "no signal")),
     ],
 )
-def test_code_in_a_picture_gets_no_more_than_its_share(
+def test_code_in_a_picture_is_limited_in_time_and_memory(
     code: str, expected: tuple[str, str], taken_over: None
 ) -> None:
     assert run(code) == expected
 
 
 @linux
-def test_code_that_waits_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_sleeps_is_killed_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     program = TAKEN_OVER.replace("zygote.CLOCK_FACTOR = 15", "zygote.CLOCK_FACTOR = 0.5")
     monkeypatch.setattr(cell, "PROGRAM", program)
     monkeypatch.setattr(Zygote, "current", None)
@@ -215,7 +217,7 @@ def test_code_that_waits_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) 
 
 @linux
 def test_code_in_a_picture_finds_neither_keys_nor_descriptors(taken_over: None) -> None:
-    # Python sets LC_CTYPE itself where there is no locale.
+    # Python itself sets LC_CTYPE if there is no locale.
     harmless = "assert set(os.environ) <= {'GLIBC_TUNABLES', 'LC_CTYPE'}\n"
     harmless += "assert not {'django', 'config.settings'} & set(sys.modules)\n"
     harmless += CLOSED + "answer = tell_lies()"
@@ -225,8 +227,10 @@ def test_code_in_a_picture_finds_neither_keys_nor_descriptors(taken_over: None) 
 
 
 @linux
-def test_time_that_the_limit_does_not_see_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As of code that sleeps whenever the kernel counts: here the limit sees nothing at all."""
+def test_cpu_time_that_the_kernel_does_not_count_is_limited_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such code sleeps at the kernel's ticks; here RLIMIT_CPU counts nothing at all."""
     blind = "set_limit = resource.setrlimit; resource.setrlimit = lambda kind, value: "
     blind += "kind == resource.RLIMIT_CPU or set_limit(kind, value); zygote.main()"
     monkeypatch.setattr(cell, "PROGRAM", TAKEN_OVER.replace("zygote.main()", blind))
@@ -270,17 +274,17 @@ LIES = {
 
 @linux
 @pytest.mark.parametrize("name", LIES)
-def test_an_answer_that_no_honest_cell_gives_is_not_believed(name: str, taken_over: None) -> None:
+def test_an_invalid_answer_is_refused(name: str, taken_over: None) -> None:
     code, signal_name = run(f"answer = {LIES[name]}")
-    # One that does not end is ended.
+    # A cell that does not end is killed.
     assert (code, signal_name) in [("crashed", "no signal"), ("heavy", "SIGKILL")]
 
 
 @linux
-def test_a_cell_that_was_taken_over_sees_no_other_picture(taken_over: None) -> None:
+def test_hostile_code_sees_no_other_picture(taken_over: None) -> None:
     assert run("zygote.images.make_avatar = None; answer = b'x'") == ("crashed", "no signal")
     take()
-    # It answers, and stays to look at what comes next: it is ended before anything does.
+    # It answers, and waits for the next picture, but is killed before one comes.
     stay = "os.write(3, tell_lies()); os.close(3); time.sleep(300)"
     cell.make_avatar(BytesIO(b"# code\n" + stay.encode()))
     assert Zygote.current
@@ -288,7 +292,7 @@ def test_a_cell_that_was_taken_over_sees_no_other_picture(taken_over: None) -> N
 
 
 def start_sleeper(zygote: Zygote) -> int:
-    """Have a picture opened by code that waits for ever; return its cell."""
+    """Open a picture whose code waits for ever; return its cell."""
     with cell.open_in_memory() as picture:
         picture.write(b"# code\ntime.sleep(300)")
         picture.seek(0)
@@ -312,29 +316,29 @@ def wait_until_gone(pid: int) -> None:
 
 
 @linux
-def test_a_cell_ends_with_the_site_and_so_does_what_forked_it(lone: Zygote) -> None:
+def test_a_cell_and_its_zygote_end_with_the_site(lone: Zygote) -> None:
     sleeper = start_sleeper(lone)
-    lone.socket.close()  # As the kernel does it for a worker that has ended, however it did.
+    lone.socket.close()  # The kernel does this when a worker has ended.
     wait_until_gone(sleeper)
     assert lone.process.wait(10) == 0
 
 
 @linux
-def test_a_cell_ends_with_what_forked_it(lone: Zygote) -> None:
+def test_a_cell_ends_with_its_zygote(lone: Zygote) -> None:
     sleeper = start_sleeper(lone)
     lone.process.kill()
     wait_until_gone(sleeper)
 
 
 @linux
-def test_what_forks_the_cells_has_one_thread_and_few_descriptors(lone: Zygote) -> None:
-    """What has threads is copied half-way through what they do."""
+def test_a_zygote_has_one_thread_and_few_descriptors(lone: Zygote) -> None:
+    """A fork of a process with threads copies them in the middle of their work."""
     assert lone.read_features()["filter"] is True
     process = Path(f"/proc/{lone.process.pid}")
     assert len(list((process / "task").iterdir())) == 1
-    # The socket, nothing, and where a fault at its start is reported to the operator.
+    # The socket, /dev/null, and standard error, where the operator sees errors at the start.
     assert sorted(path.name for path in (process / "fd").iterdir()) == ["0", "1", "2"]
-    # The C library cuts the text up where it stands.
+    # The C library modifies the text in place.
     environment = (process / "environ").read_bytes().replace(b"\0", b":").decode()
     assert environment == f"GLIBC_TUNABLES={cell.ENVIRONMENT['GLIBC_TUNABLES']}:"
 
@@ -357,7 +361,7 @@ NO_FILTER = "sandbox.load_filter = lambda library: 1 / 0; "
 
 @pytest.fixture(params=[NO_LIBRARY, NO_FILTER], ids=["no library", "a kernel that takes none"])
 def unfiltered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine on which there is no filter."""
+    """A machine without a filter."""
     start = request.param + "zygote.main()"
     monkeypatch.setattr(cell, "PROGRAM", PLAIN.replace("zygote.main()", start))
     monkeypatch.setattr(Zygote, "current", None)
@@ -367,7 +371,7 @@ def unfiltered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @linux
-def test_without_a_filter_production_refuses_what_has_had_most_holes(
+def test_without_a_filter_production_refuses_heic_and_avif(
     as_ada: Client, settings: LazySettings, unfiltered: None
 ) -> None:
     pictures = [draw_as("HEIC"), draw_as("AVIF"), draw_as("JPEG")]
@@ -381,7 +385,7 @@ def test_without_a_filter_production_refuses_what_has_had_most_holes(
 
 
 @linux
-def test_where_nothing_can_be_started_the_visitor_is_asked_to_come_again(
+def test_if_no_zygote_can_be_started_the_visitor_is_asked_to_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cell, "PROGRAM", "raise SystemExit(1)")
@@ -397,13 +401,13 @@ def test_where_nothing_can_be_started_the_visitor_is_asked_to_come_again(
 
 
 @linux
-def test_a_process_that_was_forked_has_a_zygote_of_its_own() -> None:
-    """Else parent and child would get each other's pictures."""
+def test_a_forked_process_has_a_separate_zygote() -> None:
+    """Otherwise parent and child would mix up their pictures."""
     take()
     assert Zygote.current
     ours = Zygote.current.process.pid
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12, of threads.
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns about threads.
         child = os.fork()
     if child == 0:
         try:
@@ -419,7 +423,7 @@ def test_a_process_that_was_forked_has_a_zygote_of_its_own() -> None:
 
 
 @linux
-def test_every_system_call_has_its_number_on_arm64_as_well(
+def test_every_system_call_has_a_number_on_arm64(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names: list[str] = []
@@ -434,21 +438,21 @@ def test_every_system_call_has_its_number_on_arm64_as_well(
 
 
 @linux
-def test_memory_that_is_only_read_has_a_bound_as_well(taken_over: None) -> None:
-    """What the kernel keeps of it, a table for each 2 MB, counts nowhere."""
+def test_memory_that_is_only_read_is_limited_as_well(taken_over: None) -> None:
+    """No other limit counts the kernel's page tables for it, one for each 2 MB."""
     code = "mmap.mmap(-1, 16 << 30, flags=mmap.MAP_PRIVATE | 32, prot=mmap.PROT_READ)\n"
     code += "answer = tell_lies()"
     assert run(code) == ("crashed", "no signal")
 
 
 @pytest.mark.parametrize("digits", [30, 4000])
-def test_a_square_of_endless_numbers_is_moved_into_the_picture(digits: int, as_ada: Client) -> None:
+def test_a_square_of_huge_numbers_is_moved_into_the_picture(digits: int, as_ada: Client) -> None:
     numbers = {"crop_x": "9" * digits, "crop_y": "-" + "9" * digits, "crop_size": "9" * digits}
     photo = SimpleUploadedFile("me.jpg", draw_jpeg())
     answer = as_ada.post("/profile/avatar/", {"avatar": photo, **numbers})
     assert answer.status_code == 302
 
 
-def test_half_of_a_workers_threads_serve_pages_whatever_is_uploaded() -> None:
+def test_uploads_never_use_more_than_half_of_a_workers_threads() -> None:
     settings = runpy.run_path(str(ROOT / "config" / "gunicorn.conf.py"))
     assert settings["threads"] == 2 * cell.PLACES

@@ -1,4 +1,4 @@
-"""Whom a request comes from, behind proxies that are trusted and past them."""
+"""The address that a request comes from, with and without trusted proxies."""
 
 import pytest
 from django.conf import LazySettings
@@ -10,14 +10,14 @@ SOCKET, PROXY, VISITOR = "", "10.0.0.1", "203.0.113.7"
 
 
 def find(nearest: str, forwarded: str | None, of: object = client_ip) -> str | None:
-    """Return whom the site takes a request for."""
+    """Return the address that the site takes a request from."""
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     assert callable(of)
     return of(RequestFactory().get("/", headers=headers, REMOTE_ADDR=nearest))
 
 
 @pytest.mark.parametrize("forwarded", [None, VISITOR, f"{VISITOR}, 198.51.100.1"])
-def test_without_a_trusted_proxy_the_header_is_never_believed(forwarded: str | None) -> None:
+def test_without_a_trusted_proxy_the_header_is_ignored(forwarded: str | None) -> None:
     assert find("198.51.100.9", forwarded) == "198.51.100.9"
     assert find(SOCKET, forwarded) is None
 
@@ -33,7 +33,7 @@ def test_without_a_trusted_proxy_the_header_is_never_believed(forwarded: str | N
         (2, f"1.1.1.1, {VISITOR}, 10.0.0.2"),
     ],
 )
-def test_behind_proxies_it_is_whom_the_outermost_of_them_heard(
+def test_behind_proxies_it_is_the_address_that_the_first_one_saw(
     nearest: str, proxies: int, forwarded: str, settings: LazySettings
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -41,15 +41,13 @@ def test_behind_proxies_it_is_whom_the_outermost_of_them_heard(
 
 
 @pytest.mark.parametrize("forwarded", [None, "", "unknown", "1.2.3.4.5", "\0", "é", "[", ":", ","])
-def test_a_header_that_makes_no_sense_leaves_the_nearest(
-    forwarded: str | None, settings: LazySettings
-) -> None:
+def test_an_invalid_header_is_ignored(forwarded: str | None, settings: LazySettings) -> None:
     settings.TRUSTED_PROXIES = 1
     assert find(PROXY, forwarded) == PROXY
     assert find(SOCKET, forwarded) is None
 
 
-def test_a_request_that_went_past_a_proxy_counts_for_the_nearest(settings: LazySettings) -> None:
+def test_a_request_that_bypassed_a_proxy_counts_for_the_nearest(settings: LazySettings) -> None:
     settings.TRUSTED_PROXIES = 2
     assert find(PROXY, VISITOR) == PROXY
 

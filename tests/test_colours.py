@@ -1,4 +1,4 @@
-"""Colours: whatever a picture says of them, what is stored looks as the picture does."""
+"""A stored avatar has the colours of the picture, however the picture declares them."""
 
 import struct
 import zlib
@@ -22,7 +22,7 @@ from .helpers.pictures import (
 )
 from .test_images import RED, list_colours, near, show
 
-# Colours within sRGB, a field each; the darkest are what a linear file has few numbers for.
+# Colours within sRGB, one field each; a linear file has few values for the darkest.
 CHART = list(product((30, 90, 160, 240), repeat=3))
 Numbers = tuple[float, float, float]
 
@@ -69,7 +69,7 @@ P3_GAMMA = pack_gamma(45455) + P3_PRIMARIES
 
 
 def draw_chart(matrix: Any, write: Callable[[float], float], *chunks: bytes) -> bytes:
-    """Return a PNG in 16 bits of the chart's colours, in numbers of another kind."""
+    """Return a 16-bit PNG of the chart in another colour space."""
     rows = b""
     for number in range(8):
         row = b""
@@ -102,7 +102,7 @@ CHARTS: dict[str, tuple[Any, Any, bytes]] = {
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_a_picture_in_other_numbers_looks_the_same(name: str) -> None:
+def test_a_picture_in_another_colour_space_looks_the_same(name: str) -> None:
     matrix, write, chunks = CHARTS[name]
     made = show(draw_chart(matrix, write, chunks)).convert("RGB")
     middles = [made.getpixel((8 * x + 4, 8 * y + 4)) for y in range(8) for x in range(8)]
@@ -128,9 +128,9 @@ NOTHING_SAID = {
 
 
 @pytest.mark.parametrize("name", NOTHING_SAID)
-def test_what_says_nothing_of_the_colours_changes_nothing(name: str) -> None:
+def test_metadata_without_colours_changes_nothing(name: str) -> None:
     row = b"".join(bytes(colour) * 32 for colour in QUARTERS[:2])
-    if name == "an endless gamma":  # Then there is nothing but black and white.
+    if name == "an endless gamma":  # Then there are only black and white.
         row = b"\0\0\0" * 32 + b"\xff\xff\xff" * 32
     assert show(make_png(8, 2, row, NOTHING_SAID[name])).convert("RGB").tobytes() == row * 64
 
@@ -153,7 +153,7 @@ def make_grey_profile() -> bytes:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
-def test_a_profile_of_grey_holds_for_what_shines_through_as_well(mode: str) -> None:
+def test_a_grey_profile_applies_to_transparent_pictures_as_well(mode: str) -> None:
     grey = round(255 * to_light(132 / 255))
     im = Image.new("LA", (64, 64), (grey, 255))
     im.paste((grey, 128 if mode == "LA" else 255), (0, 0, 64, 8))
@@ -184,7 +184,7 @@ def test_an_avif_in_the_numbers_of_television_is_shown_as_browsers_do() -> None:
     assert list_colours(show(number_colours(data, 1, 1))) == near(*QUARTERS)
 
 
-def test_in_an_avif_the_profile_comes_before_numbers() -> None:
+def test_in_an_avif_the_profile_overrides_numbers() -> None:
     data = encode(Image.new("RGB", (64, 64), RED), "AVIF", icc_profile=swap_red_and_blue())
     assert list_colours(show(number_colours(data, 12, 13))) == near(*[(0, 0, 255)] * 4)
 
@@ -228,13 +228,13 @@ def paint(colours: list[Any]) -> Image.Image:
 
 
 def write_pq(light: float) -> float:
-    """Return the number of a luminance in cd/m² (ITU-R BT.2100, table 4)."""
+    """Return the PQ signal of a luminance in cd/m² (ITU-R BT.2100, table 4)."""
     power = (light / 10_000) ** 0.1593017578125
     return float(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
 
 
 def show_greys(curve: int, values: list[float], *chunks: bytes) -> list[int]:
-    """Return how bright greys of BT.2100 come out of a PNG, by numbers from 0 to 1."""
+    """Return the results for greys of BT.2100 in a PNG, given as signals from 0 to 1."""
     row = b"".join(struct.pack(">H", round(65535 * value)) * 3 * 16 for value in values)
     made: Any = show(make_png(16, 2, row, pack_numbers(9, curve), *chunks)).convert("L")
     return [made.getpixel((16 * n + 8, 32)) for n in range(4)]
@@ -256,7 +256,7 @@ def test_where_nothing_is_brighter_than_white_it_stays_white() -> None:
     ]
 
 
-def test_hlg_is_brought_down_as_chromium_shows_it() -> None:
+def test_hlg_is_converted_as_chromium_shows_it() -> None:
     # Black, a quarter, white (ITU-R BT.2408: 75 % of the signal), and the brightest.
     greys = show_greys(18, [0, 0.38, 0.75, 1])
     assert greys[0] == 0
@@ -274,7 +274,7 @@ def test_colours_in_hdr_keep_their_hue(curve: int) -> None:
 
 
 def test_white_in_a_heic_stays_white() -> None:
-    # The same numbers are lighter than in a PNG: there, white leaves room.
+    # The same signals are lighter than in a PNG, where white leaves room.
     numbers = list_colours(show(make_heic()))[:2]
     row = b"".join(bytes(colour) * 32 for colour in numbers)
     in_png = list_colours(show(make_png(8, 2, row, pack_numbers(9, 18))))[:2]

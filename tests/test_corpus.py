@@ -29,23 +29,23 @@ pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(),
     reason="Set LIKENESS_CORPUS to the folder of real and hostile pictures to try them all.",
 )
-# The least that a picture consists of: no metadata, no second frame.
+# The minimal parts of a picture: no metadata, no second frame.
 CLEAN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"\xe0", b"\xdb", b"\xc0", b"\xc4"}
-# `either` and some of `accept_preferred` may be either.
+# `either` and some of `accept_preferred` may be accepted or refused.
 TAKEN = {"accept", "accept_preferred", "normalise", "either"}
 REFUSED = {"accept_preferred", "refuse", "refuse_small", "either"}
 TOLERANCE = 6  # of 255
 
 
 def list_rows(folder: str) -> list[dict[str, str]]:
-    """Return what the corpus tells of each picture in a folder."""
+    """Return the corpus's table rows for a folder."""
     return [
         {**row, **CORRECTED.get(row["file"], {}), "folder": folder}
         for row in read_table(CORPUS / f"{folder}.tsv")
     ]
 
 
-# Some colours were taken down before they were converted.
+# Some expected colours were noted before conversion.
 CORRECTED = {row["file"]: row for row in read_table(CASES / "corrected.tsv")}
 GOOD, HOSTILE = list_rows("good"), list_rows("hostile")
 COLOURED = [row for row in GOOD if row["expected"].startswith("accept") and row["upright_size"]]
@@ -72,7 +72,7 @@ def test_a_file_becomes_what_it_should(
 
 
 def check_taken(row: dict[str, str], receipt: dict[str, Any], files: dict[str, Path]) -> None:
-    """Check what the visitor is told of a file that was taken, and what is stored of it."""
+    """Check the receipt of an accepted file, and the stored files."""
     arrived = receipt["arrived"]
     assert row.get("upright_size") in (None, "", f"{arrived['width']}x{arrived['height']}")
     assert len(files) == 5
@@ -82,7 +82,7 @@ def check_taken(row: dict[str, str], receipt: dict[str, Any], files: dict[str, P
 
 
 def check_refused(row: dict[str, str], sentence: str) -> None:
-    """Check that a file may be refused, and why it was."""
+    """Check that a file may be refused, and the reason."""
     too_small = "each side must have at least 32" in sentence
     assert row["expected"] in REFUSED or (row["expected"] == "normalise" and too_small)
     assert row["expected"] != "refuse_small" or too_small
@@ -123,21 +123,21 @@ def lay_on_white(im: Image.Image) -> Image.Image:
 
 
 @pytest.mark.parametrize("row", GOOD + HOSTILE, ids=lambda row: row["file"])
-def test_no_run_of_the_metadata_is_in_any_file(row: dict[str, str]) -> None:
+def test_no_part_of_the_metadata_is_in_any_file(row: dict[str, str]) -> None:
     data = read(row)
     try:
         files = cell.make_avatar(BytesIO(data)).files
     except Refused:
         return
-    told = list_runs(collect_metadata(Image.open(BytesIO(data))))
+    metadata = list_runs(collect_metadata(Image.open(BytesIO(data))))
     # A preview in EXIF is a JPEG, with the same tables as every JPEG.
-    told -= list_runs([cell.make_avatar(BytesIO(draw_jpeg())).files["256.jpg"]])
+    metadata -= list_runs([cell.make_avatar(BytesIO(draw_jpeg())).files["256.jpg"]])
     for content in files.values():
-        assert told.isdisjoint(list_runs([content]))
+        assert metadata.isdisjoint(list_runs([content]))
 
 
 def collect_metadata(im: Image.Image) -> list[bytes]:
-    """Return all that a picture tells beside its pixels, as bytes."""
+    """Return all metadata of a picture as bytes."""
     with suppress(OSError):
         im.load()
     values = [value for value in im.info.values() if isinstance(value, (bytes, str))]
@@ -146,18 +146,18 @@ def collect_metadata(im: Image.Image) -> list[bytes]:
 
 
 def list_runs(blocks: list[bytes], length: int = 24) -> set[bytes]:
-    """Return every run of so many bytes, but padding and what codes a flat picture."""
+    """Return every run of that many bytes, except padding and the code of flat pictures."""
     runs = {b[at : at + length] for b in blocks for at in range(min(len(b), 2**17) - length + 1)}
     return {run for run in runs if len(set(run)) > 6}
 
 
 @pytest.mark.parametrize("name", ["jpeg_paris_reference.jpg", "ultrahdr_seine.jpg"])
-def test_where_a_real_photo_was_taken_is_thrown_away_and_told(name: str, as_ada: Client) -> None:
+def test_the_place_of_a_real_photo_is_removed_and_listed(name: str, as_ada: Client) -> None:
     response = upload_named(as_ada, name, read({"folder": "good", "file": name}))
     assert {"place", "camera", "date"} <= set(response.json()["receipt"]["thrown_away"])
 
 
-def test_no_name_of_a_file_decides_where_it_lies(
+def test_a_files_name_does_not_decide_where_it_is_stored(
     as_ada: Client, settings: LazySettings, tmp_path: Path
 ) -> None:
     lines = (CORPUS / "filenames.txt").read_text().splitlines()

@@ -11,7 +11,7 @@ from .conftest import sign_in
 from .helpers.pictures import draw, encode
 from .test_uploads import upload_named
 
-# Not in one transaction: whoever closes an answer with a file closes the connection.
+# Without a transaction around each test: closing a response with a file closes the connection.
 pytestmark = pytest.mark.django_db(transaction=True)
 PUBLIC = "public, max-age=31536000, s-maxage=3600, immutable"
 
@@ -22,7 +22,7 @@ def get(client: Client, profile: Profile, ending: str = "256.webp") -> int:
     return response.status_code
 
 
-def test_every_file_of_a_public_picture_is_handed_out(ada: User, client: Client) -> None:
+def test_every_file_of_a_public_picture_is_served(ada: User, client: Client) -> None:
     for name in ada.profile.avatar.field.store.list_names(ada.profile.avatar.name):
         response = client.get(f"/media/{name}")
         kind = "image/jpeg" if name.endswith("jpg") else "image/webp"
@@ -102,7 +102,7 @@ def test_a_browser_that_has_the_picture_is_not_sent_it_again(ada: User, client: 
     first.close()
     response = client.get(ada.profile.avatar.url, headers={"If-None-Match": first["ETag"]})
     assert (response.status_code, response.content) == (304, b"")
-    assert "Content-Length" not in response.headers  # It would be taken for the picture's.
+    assert "Content-Length" not in response.headers  # It would mean the picture's length.
     assert response["Cache-Control"] == PUBLIC
 
 
@@ -139,7 +139,7 @@ def test_a_picture_that_is_not_there_is_not_found(ada: User, client: Client) -> 
     assert client.post(ada.profile.avatar.url).status_code == HTTPStatus.METHOD_NOT_ALLOWED
 
 
-def test_nginx_is_told_to_hand_out_a_protected_picture(
+def test_nginx_serves_a_protected_picture_after_the_check(
     grace: User, as_ada: Client, client: Client, settings: LazySettings
 ) -> None:
     settings.MEDIA_DELIVERY = "nginx"
@@ -163,7 +163,7 @@ TWISTED = [
 
 
 @pytest.mark.parametrize("path", TWISTED)
-def test_a_twisted_path_does_not_reach_a_protected_picture(
+def test_a_manipulated_path_does_not_reach_a_protected_picture(
     path: str, linus: User, client: Client, settings: LazySettings
 ) -> None:
     url = path.format(linus.profile.avatar.name.removeprefix("protected/"))

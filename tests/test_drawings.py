@@ -1,4 +1,4 @@
-"""Drawings keep their edges and colours; photos do not pay for it."""
+"""Drawings keep their edges and colours; photos do not get larger."""
 
 import random
 from typing import Any
@@ -11,7 +11,7 @@ from .test_images import make, show
 
 
 def draw_sprite(side: int, colours: int) -> Image.Image:
-    """Draw pixel art, of as many colours, in no order."""
+    """Draw random pixel art of that many colours."""
     chance = random.Random(side)
     palette = [tuple(chance.randbytes(3)) for _ in range(colours)]
     im = Image.new("RGB", (side, side))
@@ -52,7 +52,7 @@ def test_a_drawing_is_stored_exactly(name: str) -> None:
     assert show(encode(DRAWINGS[name], "PNG")).convert("RGB").tobytes() == DRAWINGS[name].tobytes()
 
 
-def test_a_drawing_that_shines_through_is_stored_exactly() -> None:
+def test_a_transparent_drawing_is_stored_exactly() -> None:
     logo = Image.new("RGBA", (512, 512), (0, 0, 0, 0))
     ImageDraw.Draw(logo).ellipse((100, 100, 400, 400), (200, 30, 60, 255))
     made = show(encode(logo, "PNG"))
@@ -61,12 +61,12 @@ def test_a_drawing_that_shines_through_is_stored_exactly() -> None:
 
 
 def draw_photo(side: int, mode: str = "RGB") -> Image.Image:
-    """Draw what has as many colours as a photo."""
+    """Draw a picture with as many colours as a photo."""
     return draw_noise(64).resize((side, side), Image.Resampling.BICUBIC).convert(mode)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_photo_is_stored_with_losses(mode: str) -> None:
+def test_a_photo_is_stored_lossy(mode: str) -> None:
     for content in make(encode(draw_photo(600, mode), "PNG")).files.values():
         assert not list_parts(content) & {b"VP8L"}
 

@@ -1,4 +1,4 @@
-"""How faithful the avatars of the corpus's photos are, to the eye."""
+"""How visible the colour errors in avatars of the corpus's photos are."""
 
 import functools
 from io import BytesIO
@@ -19,13 +19,13 @@ from .test_corpus import COLOURED, lay_on_white
 from .test_corpus import pytestmark as pytestmark
 
 pillow_heif.register_heif_opener(thumbnails=False)
-FIELDS, FIELD = 32, 16  # as many fields a side are compared, of as many pixels a side at least
-# A plain decoder does not take those that break off.
+FIELDS, FIELD = 32, 16  # Compare at most 32 × 32 fields, each at least 16 pixels wide.
+# A plain decoder does not accept those that are cut off.
 PHOTOS = [row["file"] for row in COLOURED if not row["file"].startswith("broken_jpeg")]
 
 
 def make_reference(data: bytes) -> Image.Image:
-    """Return the square as slow and plain as can be: colours at full size, then area averages."""
+    """Return the square made in the simplest way: colours at full size, then area averages."""
     im: Image.Image = Image.open(BytesIO(data))
     im.load()
     orientation, _ = metadata.read_exif(im.info.get("exif") or b"")
@@ -50,7 +50,7 @@ def make_reference(data: bytes) -> Image.Image:
 
 
 def average(im: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return the means of the fields that a square is divided into."""
+    """Return the mean colours of a square's fields."""
     fields = max(1, min(FIELDS, (box[2] - box[0]) // FIELD))
     return im.resize((fields, fields), Resampling.BOX, box)
 

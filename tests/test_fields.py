@@ -101,7 +101,7 @@ def test_a_hidden_profile_moves_its_picture_to_a_fresh_protected_name(
     assert list_media(settings) == names_of(ada.profile)
 
 
-def test_a_picture_that_is_gone_from_the_disk_does_not_keep_a_profile_from_changing(
+def test_a_missing_file_does_not_prevent_changing_a_profile(
     ada: User, settings: LazySettings
 ) -> None:
     (Path(settings.MEDIA_ROOT) / ada.profile.avatar.name).unlink()
@@ -203,7 +203,7 @@ def test_a_profile_hidden_during_an_upload_gets_a_protected_picture(
     assert list_media(settings) == names_of(ada.profile)
 
 
-def test_a_picture_put_up_while_others_are_rebuilt_stays(ada: User, settings: LazySettings) -> None:
+def test_a_picture_uploaded_during_a_rebuild_stays(ada: User, settings: LazySettings) -> None:
     rebuilt = make_avatar(ContentFile(draw_jpeg()))
     old = ada.profile.avatar.name
     ada.profile.avatar.save("new.jpg", ContentFile(draw_jpeg(50, 50)))
@@ -300,7 +300,7 @@ threads = [threading.Thread(target=upload) for _ in range(8)]
     assert run(code + CHECK, tmp_path).returncode == 0
 
 
-def test_a_picture_that_has_rotted_does_not_keep_a_profile_from_being_hidden(
+def test_a_damaged_stored_picture_does_not_prevent_hiding_a_profile(
     ada: User, settings: LazySettings
 ) -> None:
     largest = Path(settings.MEDIA_ROOT) / ada.profile.avatar.name

@@ -16,12 +16,12 @@ from .helpers.servers import find
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_visitor_joins_puts_up_a_picture_and_leaves(
+def test_a_visitor_joins_uploads_a_picture_and_leaves(
     client: Client, settings: LazySettings, mailoutbox: list
 ) -> None:
     stranger = Client()
 
-    # Ada joins; who can see her is asked first, then she is shown the way to her picture.
+    # Ada joins; first she is asked who can see her, then she continues to her picture.
     account = {"username": "Ada", "email": "ada@example.org"}
     passwords = {"password1": "engine no 1", "password2": "engine no 1"}
     page = client.post("/accounts/signup/", account | passwords, follow=True)
@@ -35,7 +35,7 @@ def test_a_visitor_joins_puts_up_a_picture_and_leaves(
     assert "ada@example.org" in client.get(link).content.decode()
     assert "confirmed" in client.post(link, follow=True).content.decode()
 
-    # A photo from her phone: sideways, and it tells where it was taken.
+    # A photo from her phone: stored sideways, with the place where it was taken.
     photo = draw_jpeg(800, 600, exif=make_exif(6))
     upload = SimpleUploadedFile("IMG_1.JPG", photo, "image/jpeg")
     text = client.post("/profile/avatar/", {"avatar": upload}, follow=True).content.decode()
@@ -44,7 +44,7 @@ def test_a_visitor_joins_puts_up_a_picture_and_leaves(
         assert f"{kind}, " in text
     assert "Your picture is saved" not in client.get("/profiles/ada/").content.decode()
 
-    # Members see it, the right way up; strangers find nothing of her.
+    # Members see it upright; strangers find nothing of her.
     url = find(r"/media/protected/\S+-512.webp", text)
     assert get_colour(client, url)[2] > 180  # Blue, which was bottom left, is top left.
     assert stranger.get(url).status_code == 404
@@ -60,7 +60,7 @@ def test_a_visitor_joins_puts_up_a_picture_and_leaves(
     assert client.get(url).status_code == 404
     assert len(list_media(settings)) == 5
 
-    # She takes her data away, and leaves; nothing of her is left.
+    # She downloads her data and deletes her account; nothing of her is left.
     archive = ZipFile(BytesIO(b"".join(client.get("/accounts/export/"))))
     assert json.loads(archive.read("likeness.json"))["account"]["email"] == "ada@example.org"
     assert len(archive.namelist()) == 6

@@ -1,4 +1,4 @@
-"""Files that nobody would think of: valid pictures of every format, damaged at random.
+"""Valid pictures of every format, damaged at random.
 
 LIKENESS_FUZZ=100000 tries that many of each format; otherwise as many as a test may take.
 """
@@ -33,13 +33,13 @@ SOURCES = {
     "AVIF": encode(draw(96, 64), "AVIF", exif=make_exif(6)),
     "HEIC": make_heic(),
 }
-# Of the corpus, what is quickly opened.
+# The pictures of the corpus that are quick to open.
 REAL = [
     path
     for row in GOOD + HOSTILE
     if (path := CORPUS / row["folder"] / row["file"]).stat().st_size < 100_000
 ]
-# Where to, how many bytes go, and what comes in their place.
+# Position, number of bytes to remove, and bytes to insert.
 damages = st.lists(
     st.tuples(st.integers(0, 2**16), st.integers(0, 64), st.binary(max_size=16)),
     min_size=1,
@@ -59,7 +59,7 @@ many = settings(
 @pytest.mark.parametrize("name", SOURCES)
 @many
 @given(damages=damages)
-def test_a_damaged_picture_is_refused_or_taken_whole(
+def test_a_damaged_picture_is_refused_or_accepted_completely(
     name: str, damages: list[tuple[int, int, bytes]]
 ) -> None:
     check_damaged(SOURCES[name], damages)
@@ -68,7 +68,7 @@ def test_a_damaged_picture_is_refused_or_taken_whole(
 @pytest.mark.skipif(not REAL, reason="Set LIKENESS_CORPUS to damage real pictures, too.")
 @many
 @given(path=st.sampled_from(REAL or [CORPUS]), damages=damages)
-def test_a_damaged_picture_of_the_corpus_is_refused_or_taken_whole(
+def test_a_damaged_picture_of_the_corpus_is_refused_or_accepted_completely(
     path: Path, damages: list[tuple[int, int, bytes]]
 ) -> None:
     check_damaged(path.read_bytes(), damages)
@@ -85,8 +85,8 @@ def check_damaged(data: bytes, damages: list[tuple[int, int, bytes]]) -> None:
             files = make_avatar(BytesIO(data)).files
         except Refused as refused:
             refusal = refused.code
-    [ended] = cells  # A decoder may crash in its cell; what forks the cells may not.
-    assert getattr(ended, "signal", "") != "no signal"  # An honest cell that lives has an answer.
+    [ended] = cells  # A decoder may crash in its cell, but the zygote must not.
+    assert getattr(ended, "signal", "") != "no signal"  # A cell that survives must answer.
     assert refusal or list(files) == Sizes().endings
     for content in files.values():
         im = Image.open(BytesIO(content))

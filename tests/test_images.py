@@ -1,4 +1,4 @@
-"""A picture's way through `images.make_avatar`: bytes in, finished files out."""
+"""`images.make_avatar`: bytes in, finished files out."""
 
 import random
 import re
@@ -44,7 +44,7 @@ from .helpers.pictures import (
     swap_red_and_blue,
 )
 
-# As Pillow calls them, and as people do.
+# The names of formats in Pillow, and for visitors.
 FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "GIF": "GIF", "AVIF": "AVIF"}
 ALL_FORMATS = FORMATS | {"HEIC": "HEIC"}
 TWO_COLOURS = make_chunk(b"PLTE", b"abcdef")
@@ -62,7 +62,7 @@ def show(data: bytes, **crop: Any) -> Image.Image:
 
 
 def find_refusal(data: bytes) -> str:
-    """Return why a picture is not taken."""
+    """Return the code of a picture's refusal."""
     with pytest.raises(Refused) as caught:
         make(data)
     return caught.value.code
@@ -75,7 +75,7 @@ def list_colours(im: Image.Image) -> list[Any]:
 
 
 def near(*colours: tuple[int, ...]) -> Any:
-    """Return what equals these colours but for what a lossy format loses."""
+    """Return an approximation that allows for the errors of a lossy format."""
     return [pytest.approx(colour, abs=8) for colour in colours]
 
 
@@ -92,24 +92,24 @@ def draw_three(turned: bool = False) -> Image.Image:
 
 
 def draw_half(colour: tuple[int, ...], hidden: tuple[int, ...], side: int = 64) -> Image.Image:
-    """Draw a picture whose right half is transparent, and has a colour all the same."""
+    """Draw a picture whose right half is transparent, but has a colour."""
     im = Image.new("RGBA", (side, side), (*colour, 255))
     im.paste((*hidden, 0), (side // 2, 0, side, side))
     return im
 
 
-# What is taken
+# What is accepted
 
 
 @pytest.mark.parametrize("kind", ALL_FORMATS)
-def test_every_format_is_taken_for_what_it_is(kind: str) -> None:
+def test_every_format_is_recognized(kind: str) -> None:
     avatar = make(draw_as(kind))
     assert (avatar.format, avatar.width, avatar.height) == (ALL_FORMATS[kind], 64, 64)
     assert list_colours(Image.open(BytesIO(avatar.files["512.webp"]))) == near(*QUARTERS)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_an_animation_stands_still_on_its_first_frame(kind: str) -> None:
+def test_of_an_animation_the_first_frame_is_used(kind: str) -> None:
     avatar = show(make_animation(kind))
     assert not getattr(avatar, "is_animated", False)
     assert list_colours(avatar) == near(*QUARTERS)
@@ -129,24 +129,24 @@ def animate(kind: str, *frames: Image.Image) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ANIMATED)
-def test_an_animation_that_begins_empty_stands_still_where_something_shows(kind: str) -> None:
+def test_empty_frames_at_the_start_of_an_animation_are_skipped(kind: str) -> None:
     shown = draw(64, 64, "RGBA")
     assert list_colours(show(animate(kind, CLEAR, CLEAR, shown))) == near(*QUARTERS)
 
 
 @pytest.mark.parametrize("kind", ANIMATED)
-def test_an_animation_that_fades_in_stands_still_where_something_shows(kind: str) -> None:
+def test_frames_without_contrast_at_the_start_are_skipped(kind: str) -> None:
     white, shown = Image.new("RGB", (64, 64), "white"), draw(64, 64)
     faded = [Image.blend(white, shown, part) for part in (0, 0.02, 0.05, 1)]
     assert list_colours(show(animate(kind, *faded))) == near(*QUARTERS)
 
 
-def test_of_an_animation_in_one_colour_that_colour_is_taken() -> None:
+def test_an_animation_in_one_colour_becomes_that_colour() -> None:
     flat = [CLEAR, *(Image.new("RGBA", (64, 64), (200, n, n, 255)) for n in (0, 9))]
     assert list_colours(show(animate("WEBP", *flat))) == near(*[(200, 0, 0)] * 4)
 
 
-def test_twenty_frames_are_looked_at_and_no_more() -> None:
+def test_at_most_twenty_frames_are_examined() -> None:
     def count(empty: int) -> bytes:
         clear = [Image.new("RGBA", (64, 64), (n, 0, 0, 0)) for n in range(empty)]
         return animate("PNG", *clear, draw(64, 64, "RGBA"))
@@ -155,17 +155,17 @@ def test_twenty_frames_are_looked_at_and_no_more() -> None:
     assert find_refusal(count(20)) == "blank"
 
 
-def test_an_animation_whose_second_frame_is_broken_is_what_its_first_one_shows() -> None:
+def test_if_the_second_frame_is_broken_the_first_is_used() -> None:
     data = animate("GIF", Image.new("RGB", (64, 64), "teal"), draw_noise(64))
     assert list_colours(show(data[: len(data) // 2])) == near(*[(0, 128, 128)] * 4)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "GIF"])
-def test_a_picture_of_which_nothing_shows_is_refused(kind: str) -> None:
+def test_a_transparent_picture_is_refused(kind: str) -> None:
     assert find_refusal(encode(CLEAR, kind)) == "blank"
 
 
-def test_a_picture_that_is_all_but_clear_is_refused() -> None:
+def test_an_almost_transparent_picture_is_refused() -> None:
     assert find_refusal(encode(Image.new("RGBA", (64, 64), (255, 0, 0, 3)), "PNG")) == "blank"
 
 
@@ -176,25 +176,25 @@ def test_an_animation_of_little_contrast_keeps_its_first_frame() -> None:
     assert list_colours(made) == near((160,) * 3, (100,) * 3, (160,) * 3, (100,) * 3)
 
 
-def test_a_square_in_which_nothing_shows_is_refused_and_another_is_taken() -> None:
+def test_a_transparent_square_is_refused_and_another_is_accepted() -> None:
     data = encode(draw_half(BLUE, RED, 200), "PNG")
     with pytest.raises(Refused, match="blank"):
         make(data, x=120, y=0, size=80)
     assert list_colours(show(data, x=0, y=0, size=80)) == near(*[BLUE] * 4)
 
 
-def test_a_picture_in_one_colour_is_one() -> None:
+def test_a_picture_in_one_colour_is_accepted() -> None:
     teal = encode(Image.new("RGB", (64, 64), "teal"), "PNG")
     assert list_colours(show(teal)) == near(*[(0, 128, 128)] * 4)
 
 
-def test_an_animation_that_lies_about_its_frames_is_taken() -> None:
+def test_an_animation_with_a_false_number_of_frames_is_accepted() -> None:
     lie = make_chunk(b"acTL", b"\x7f\xff\xff\xff\0\0\0\0")
     data = re.sub(rb"(?s)....acTL.{12}", lambda match: lie, make_animation("PNG"), count=1)
     assert list_colours(show(data)) == near(*QUARTERS)
 
 
-def test_a_picture_with_a_second_one_behind_it_is_the_first() -> None:
+def test_of_two_pictures_in_a_file_the_first_is_used() -> None:
     data = encode(draw(1600, 1500), "MPO", save_all=True, append_images=[draw_three()])
     avatar = make(data)
     assert (avatar.format, avatar.width, avatar.height) == ("JPEG", 1600, 1500)
@@ -202,7 +202,7 @@ def test_a_picture_with_a_second_one_behind_it_is_the_first() -> None:
 
 
 @pytest.mark.parametrize("trailer", [b"\xff\xda" * 200, b"\0" * 5000, b"<script>"])
-def test_what_hangs_behind_a_photo_does_not_matter(trailer: bytes) -> None:
+def test_data_after_a_photo_is_ignored(trailer: bytes) -> None:
     assert list_colours(show(draw_jpeg() + trailer)) == near(*QUARTERS)
 
 
@@ -227,7 +227,7 @@ CROPS = {
 
 
 @pytest.mark.parametrize("quarter", CROPS)
-def test_what_the_owner_of_an_avif_cropped_off_is_not_shown(quarter: int) -> None:
+def test_cropped_parts_of_an_avif_are_not_shown(quarter: int) -> None:
     right, down = quarter % 2 * 100 - 50, quarter // 2 * 100 - 50
     avatar = make(crop_avif(encode(draw(200, 200), "AVIF"), 100, 100, right, down))
     assert (avatar.width, avatar.height, avatar.side) == (100, 100, 100)
@@ -236,7 +236,7 @@ def test_what_the_owner_of_an_avif_cropped_off_is_not_shown(quarter: int) -> Non
 
 
 @pytest.mark.parametrize("crop", [(201, 100, 0, 0), (100, 100, 51, 0), (101, 100, 0, 0)])
-def test_a_crop_that_cannot_be_is_ignored(crop: tuple[int, int, int, int]) -> None:
+def test_an_invalid_crop_is_ignored(crop: tuple[int, int, int, int]) -> None:
     avatar = make(crop_avif(encode(draw(200, 200), "AVIF"), *crop))
     assert (avatar.width, avatar.height) == (200, 200)
 
@@ -246,8 +246,8 @@ def test_an_avif_cropped_to_less_than_a_picture_needs_is_refused() -> None:
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_a_cropped_avif_that_lies_on_its_side_is_upright(orientation: int) -> None:
-    # What is shown of it as it is stored is a corner.
+def test_a_cropped_avif_stored_sideways_is_turned_upright(orientation: int) -> None:
+    # The shown part of the stored picture is a corner.
     turn = STORED[orientation]
     stored = draw(200, 200) if turn is None else draw(200, 200).transpose(turn)
     data = encode(stored, "AVIF", exif=make_exif(orientation))
@@ -258,7 +258,7 @@ def test_a_cropped_avif_that_lies_on_its_side_is_upright(orientation: int) -> No
     assert list_colours(made) == near(*[corner] * 4)
 
 
-def test_a_crop_that_is_said_among_unknown_boxes_is_one() -> None:
+def test_a_crop_among_unknown_boxes_counts() -> None:
     data = crop_avif(encode(draw(200, 200), "AVIF"), 100, 100, -50, -50)
     unknown = make_box(b"abcd", b"x" * 20)
     avatar = make(data + unknown * 2)
@@ -266,7 +266,7 @@ def test_a_crop_that_is_said_among_unknown_boxes_is_one() -> None:
 
 
 @pytest.mark.parametrize(("turns", "orientation"), [(0, 1), (1, 6), (2, 3), (3, 8)])
-def test_a_heic_comes_out_as_its_container_turns_it(turns: int, orientation: int) -> None:
+def test_a_heic_is_turned_as_its_container_says(turns: int, orientation: int) -> None:
     stored = Image.open(BytesIO(store_turned(draw(64, 64), orientation, "PNG")))
     assert list_colours(show(make_heic(turns))) == near(*list_colours(stored))
 
@@ -317,7 +317,7 @@ def test_a_square_beyond_the_picture_is_moved_into_it(
 
 
 def list_edges(data: bytes, **crop: int) -> list[float]:
-    """Return how white the outermost rows and columns are, of 255."""
+    """Return the brightness of the outermost rows and columns, of 255."""
     im = show(data, **crop).convert("L")
     n = im.width
     boxes = [(0, 8, 1, n - 8), (8, 0, n - 8, 1), (n - 1, 8, n, n - 8), (8, n - 1, n - 8, n)]
@@ -364,13 +364,13 @@ def test_colours_are_those_of_the_embedded_profile(kind: str, mode: str) -> None
     assert list_colours(show(data)) == near(*[BLUE] * 4)
 
 
-def test_a_transparent_picture_in_a_profile_of_its_own_stays_transparent() -> None:
+def test_a_transparent_picture_with_a_profile_stays_transparent() -> None:
     im = show(encode(draw_half(RED, GREEN), "PNG", icc_profile=swap_red_and_blue()))
     assert find_transparency(im) == [255, 0]
     assert list_colours(im)[:3:2] == near(BLUE, BLUE)
 
 
-def test_a_photo_in_a_profile_of_its_own_is_turned_and_converted() -> None:
+def test_a_photo_with_a_profile_is_turned_and_converted() -> None:
     data = store_turned(draw(), 8, icc_profile=swap_red_and_blue())
     assert list_colours(show(data)) == near(*[colour[::-1] for colour in QUARTERS])
 
@@ -455,7 +455,7 @@ def test_the_colour_of_transparent_pixels_does_not_bleed() -> None:
     assert max(r - g for r, g in zip(red.tobytes(), green.tobytes(), strict=True)) < 16
 
 
-def test_a_light_drawing_on_nothing_shows_in_the_link_preview() -> None:
+def test_a_light_transparent_drawing_is_visible_in_the_link_preview() -> None:
     for colour, ground in (((250, 250, 245), (58, 58, 58)), (BLUE, (255, 255, 255))):
         preview = Image.open(BytesIO(make(encode(draw_half(colour, RED), "PNG")).files["256.jpg"]))
         assert list_colours(preview) == near(colour, ground, colour, ground)
@@ -465,14 +465,14 @@ def test_an_opaque_picture_has_no_alpha_channel() -> None:
     assert show(encode(draw(mode="RGBA"), "PNG")).mode == "RGB"
 
 
-# What is thrown away
+# What is removed
 
 SECRETS = re.compile(rb"Fotofabrik|Augapfel|2026:01:02|Ada Lovelace|Whispered|W3C-ish|acsp")
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><Whispered exif:GPSLatitude="51,30N"/></x:xmpmeta>'
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_no_file_tells_what_the_photo_told(kind: str) -> None:
+def test_no_file_contains_the_photos_metadata(kind: str) -> None:
     options: dict[str, object] = {"exif": make_exif(), "xmp": XMP, "comment": b"Whispered"}
     data = encode(draw(), kind, icc_profile=swap_red_and_blue(), **options)
     assert SECRETS.search(data)
@@ -483,7 +483,7 @@ def test_no_file_tells_what_the_photo_told(kind: str) -> None:
         assert not SECRETS.search(content)
 
 
-def test_a_transparent_picture_tells_no_more() -> None:
+def test_no_file_contains_a_transparent_pictures_metadata() -> None:
     data = encode(draw_half(BLUE, RED), "PNG", exif=make_exif(), icc_profile=swap_red_and_blue())
     for ending, content in make(data).files.items():
         if ending.endswith("webp"):
@@ -491,19 +491,19 @@ def test_a_transparent_picture_tells_no_more() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_the_kinds_of_things_thrown_away_are_told(kind: str) -> None:
+def test_the_kinds_of_removed_metadata_are_listed(kind: str) -> None:
     data = encode(draw(), kind, exif=make_exif())
     assert make(data).removed == ("place", "camera", "date", "author")
 
 
-def test_the_time_that_a_camera_notes_is_told() -> None:
+def test_the_time_written_by_a_camera_is_listed() -> None:
     exif = Image.Exif()
     exif.get_ifd(IFD.Exif)[0x9003] = "2026:01:02 03:04:05"
     assert make(draw_jpeg(exif=exif)).removed == ("date",)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "PNG"])
-def test_a_place_in_xmp_is_told(kind: str) -> None:
+def test_a_place_in_xmp_is_listed(kind: str) -> None:
     if kind == "PNG":
         text = make_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
         data = make_png(8, 2, bytes(192), text)
@@ -516,7 +516,7 @@ IPTC = {"place": 90, "date": 55, "author": 80, "edits": 65, "comment": 120}
 
 
 @pytest.mark.parametrize("kind", IPTC)
-def test_what_a_photo_says_in_iptc_is_told(kind: str) -> None:
+def test_metadata_in_iptc_is_listed(kind: str) -> None:
     said = b"\x1c\x02\x00\x00\x02\x00\x04" + bytes([0x1C, 2, IPTC[kind], 0, 4]) + b"Whis"
     block = b"8BIM\x04\x04\0\0" + struct.pack(">L", len(said)) + said + b"\0" * (len(said) % 2)
     photo = draw_jpeg()
@@ -525,16 +525,16 @@ def test_what_a_photo_says_in_iptc_is_told(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "GIF"])
-def test_a_comment_is_told(kind: str) -> None:
+def test_a_comment_is_listed(kind: str) -> None:
     assert make(encode(draw(), kind, comment=b"Whispered")).removed == ("comment",)
 
 
 @pytest.mark.parametrize("kind", ALL_FORMATS)
-def test_of_a_clean_picture_nothing_is_told(kind: str) -> None:
+def test_for_a_picture_without_metadata_nothing_is_listed(kind: str) -> None:
     assert make(draw_as(kind)).removed == ()
 
 
-def test_the_turn_alone_is_no_secret() -> None:
+def test_an_orientation_alone_is_not_listed() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert make(draw_jpeg(exif=exif)).removed == ()
@@ -562,7 +562,7 @@ def test_a_directory_that_points_nowhere_does_not_hide_the_others(endian: str) -
 def test_exif_tags_that_all_point_to_the_same_bytes_are_not_followed() -> None:
     with watch_cells() as cells:
         make(draw_jpeg(exif=make_exif_bomb()))
-    assert cells[0].megabytes < 60  # followed, they make 300 MB
+    assert cells[0].megabytes < 60  # To follow them takes 300 MB.
 
 
 # What is refused
@@ -574,7 +574,7 @@ NO_PICTURES = {"text": b"Dear Charles", "nothing": b"", "SVG": SVG} | {
 
 
 @pytest.mark.parametrize("kind", NO_PICTURES)
-def test_what_is_no_picture_for_the_web_is_refused(kind: str) -> None:
+def test_other_file_types_are_refused(kind: str) -> None:
     assert find_refusal(NO_PICTURES[kind]) == "unreadable"
 
 
@@ -617,11 +617,11 @@ def test_a_heic_that_is_larger_than_it_says_is_refused() -> None:
 
 
 @pytest.mark.parametrize("passes", [30, 1000])
-def test_a_jpeg_in_many_passes_is_taken_while_they_are_cheap(passes: int) -> None:
+def test_a_jpeg_of_many_scans_is_accepted_within_the_time_limit(passes: int) -> None:
     assert list_colours(show(make_scans(passes))) == near(*QUARTERS)
 
 
-def test_a_jpeg_in_endless_passes_is_refused_when_its_time_is_over() -> None:
+def test_a_jpeg_of_too_many_scans_is_refused_at_the_time_limit() -> None:
     assert find_refusal(claim_pixels(make_scans(20_000), 3000, 3000)) == "heavy"
 
 
@@ -648,21 +648,21 @@ def test_an_avif_whose_frame_is_larger_than_it_says_is_refused() -> None:
     assert find_refusal(data[:at] + struct.pack(">LL", 4000, 4000) + data[at + 8 :]) == "heavy"
 
 
-def test_a_heic_in_tiles_as_phones_write_it_is_taken() -> None:
+def test_a_heic_in_tiles_as_phones_write_it_is_accepted() -> None:
     assert list_colours(show(make_grid())) == near(*QUARTERS)
 
 
-# What it shows is laid over another picture, turned into another, or tiled of tiles: all that can
-# be nested, so that a few kilobytes cost minutes.
+# Overlays, derived pictures and grids of grids: these can be nested, so that a few kilobytes cost
+# minutes.
 @pytest.mark.parametrize(
     ("whole", "part"), [(b"iovl", b"hvc1"), (b"iden", b"hvc1"), (b"grid", b"grid")]
 )
-def test_a_heic_of_pictures_within_pictures_is_refused(whole: bytes, part: bytes) -> None:
+def test_a_heic_of_nested_pictures_is_refused(whole: bytes, part: bytes) -> None:
     data = make_grid().replace(b"grid", whole).replace(b"hvc1\0", part + b"\0")
     assert find_refusal(data) == "unusual"
 
 
-def test_a_heic_whose_alpha_is_laid_together_is_refused() -> None:
+def test_a_heic_with_a_composed_alpha_is_refused() -> None:
     im = draw(64, 64, "RGBA")
     im.putalpha(Image.linear_gradient("L").resize((64, 64)))
     file = BytesIO()
@@ -683,7 +683,7 @@ def make_link(kind: bytes, start: int, *ends: int) -> bytes:
 SECOND = make_box(b"infe", b"\2\0\0\0\0\2\0\0hvc1\0")
 DERIVED = make_box(b"infe", b"\2\0\0\0\0\3\0\0iden\0")
 OTHERS = make_box(b"iinf", b"\0\0\0\0\0\1", SECOND)
-# Where one reader takes the first and another the last, a file is two pictures.
+# If one reader uses the first and another the last, one file is two pictures.
 CROOKED = {
     "two shown": make_box(b"pitm", b"\0\0\0\0\0\2"),
     "two lists of items": OTHERS,
@@ -717,14 +717,14 @@ def test_a_heic_that_hides_items_is_refused(count: int, more: bytes) -> None:
 
 
 def put_into_meta(heic: bytes, boxes: bytes) -> bytes:
-    """Return a HEIC with further boxes in its `meta`; where its picture is stays untrue."""
+    """Return a HEIC with further boxes in its `meta`; its picture's offset is then wrong."""
     at = heic.index(b"meta") - 4
     (size,) = struct.unpack_from(">L", heic, at)
     longer = struct.pack(">L", size + len(boxes))
     return heic[:at] + longer + heic[at + 4 : at + size] + boxes + heic[at + size :]
 
 
-def test_a_very_wide_picture_is_taken() -> None:
+def test_a_very_wide_picture_is_accepted() -> None:
     avatar = make(draw_as("PNG", 300_000, 64))
     assert (avatar.width, avatar.height) == (300_000, 64)
 
@@ -759,13 +759,13 @@ LONG_TEXTS = {
 
 
 @pytest.mark.parametrize("name", LONG_TEXTS)
-def test_a_png_with_a_long_text_is_taken_without_it(name: str) -> None:
+def test_a_png_with_a_long_text_is_accepted_without_it(name: str) -> None:
     avatar = make(PNG[:33] + LONG_TEXTS[name] + PNG[33:])
     assert avatar.removed == ("comment",)
     assert list_colours(Image.open(BytesIO(avatar.files["512.webp"]))) == near(*QUARTERS)
 
 
-def test_of_a_png_with_a_long_history_in_xmp_the_place_is_told() -> None:
+def test_the_place_in_a_long_xmp_of_a_png_is_listed() -> None:
     history = b"<!--" + bytes(500_000) + b"-->"
     xmp = zlib.compress(history + XMP + history * 2)
     data = PNG[:33] + make_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + xmp) + PNG[33:]
@@ -788,22 +788,22 @@ LATE = [make_chunk(b"cICP", b"\x0c\r\0\1"), make_chunk(b"CgBI", b"P\0 \6")]
 
 
 @pytest.mark.parametrize("chunk", LATE)
-def test_what_stands_behind_the_end_of_a_png_does_not_count(chunk: bytes) -> None:
+def test_chunks_after_the_end_of_a_png_are_ignored(chunk: bytes) -> None:
     assert show(PNG + chunk).tobytes() == show(PNG).tobytes()
 
 
-def test_colours_that_are_said_behind_the_picture_do_not_count() -> None:
+def test_colour_chunks_after_the_pixels_are_ignored() -> None:
     assert show(PNG[:-12] + LATE[0] + PNG[-12:]).tobytes() == show(PNG).tobytes()
 
 
-def test_a_damaged_picture_is_not_said_to_break_off() -> None:
+def test_a_damaged_picture_is_not_reported_as_cut_off() -> None:
     damaged = PNG.replace(b"IDATx", b"IDATy")
     assert find_refusal(damaged) == "broken"
-    # Behind their HEICs, phones write what is no box.
+    # Phones write data after a HEIC that is not a box.
     assert find_refusal(make_claim("HEIC", 33, 33) + bytes(8) + b"\1\nphone" * 9) == "broken"
 
 
-def test_a_png_for_the_inside_of_an_app_is_refused_as_such() -> None:
+def test_a_png_for_an_iphone_app_has_its_own_refusal() -> None:
     assert find_refusal(PNG[:8] + make_chunk(b"CgBI", b"P\0 \6") + PNG[8:]) == "apple"
 
 
@@ -834,12 +834,12 @@ def is_taken_or_refused(data: bytes) -> bool:
 
 
 @pytest.mark.parametrize("name", ODD_CHUNKS)
-def test_a_png_put_together_wrongly_is_no_error(name: str) -> None:
+def test_a_malformed_png_causes_no_error(name: str) -> None:
     assert is_taken_or_refused(ODD_CHUNKS[name])
 
 
 @pytest.mark.parametrize("kind", ALL_FORMATS)
-def test_a_damaged_file_is_no_error(kind: str) -> None:
+def test_a_damaged_file_causes_no_error(kind: str) -> None:
     chance = random.Random(kind)
     options = {"exif": make_exif(6), "icc_profile": swap_red_and_blue()}
     whole = make_heic() if kind == "HEIC" else encode(draw(64, 64), kind, **options)
@@ -850,8 +850,8 @@ def test_a_damaged_file_is_no_error(kind: str) -> None:
         assert is_taken_or_refused(bytes(data))
 
 
-def test_a_file_in_more_pieces_than_there_is_time_for_is_refused() -> None:
-    # Minutes, as each piece of EXIF is put behind the ones before.
+def test_a_file_in_too_many_pieces_is_refused() -> None:
+    # It takes minutes, since each piece of EXIF is appended to those before.
     pieces = b"\xff\xe1\0\x0eExif\0\0MM\0*\0\0" * 1_200_000
     assert find_refusal(JPEG[:2] + pieces + JPEG[2:]) == "heavy"
 
@@ -860,7 +860,7 @@ BLOCKS = make_segment(0xED, b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 4000)
 TABLE = make_segment(0xDB, b"\0" + bytes([1] * 64))
 TEXTS = b"".join(make_chunk(b"tEXt", b"k%d\0v" % number) for number in range(190_000))
 LARGE_PNG = encode(Image.new("RGB", (5000, 5000), "teal"), "PNG")
-# They took up to 5.6 s, since a picture that breaks off is opened twice.
+# They took up to 5.6 s, since a picture that is cut off is opened twice.
 EXPENSIVE = {
     "with millions of comments": JPEG[:2] + b"\xff\xfe\0\2" * 4_500_000 + JPEG[2:],
     "broken off, with Photoshop's blocks": JPEG[:2] + BLOCKS * 200 + JPEG[2:-2],
@@ -872,16 +872,16 @@ EXPENSIVE = {
 
 
 @pytest.mark.parametrize("name", EXPENSIVE)
-def test_no_picture_takes_more_time_than_any_other(name: str) -> None:
+def test_no_picture_takes_more_than_the_time_limit(name: str) -> None:
     with watch_cells() as cells, suppress(Refused):
         make(EXPENSIVE[name])
     check_cost(cells)
 
 
-def test_a_large_photo_that_breaks_off_takes_no_more_memory_than_a_whole_one() -> None:
+def test_a_large_cut_photo_takes_no_more_memory_than_a_complete_one() -> None:
     photo = Image.linear_gradient("L").resize((8000, 8000)).convert("RGB")
     with watch_cells() as cells:
-        # So small a square that nothing can be decoded smaller.
+        # The square is so small that nothing can be decoded at a reduced size.
         assert make(encode(photo, "JPEG")[:-200], x=5, y=5, size=32).side == 32
     check_cost(cells)
 

@@ -1,4 +1,4 @@
-"""What opens pictures is killed at random moments, while people upload: nobody notices much.
+"""Kill cells and zygotes at random moments while people upload: no picture gets lost.
 
 LIKENESS_KILLS says how often; `make long` kills 2,000 times.
 """
@@ -53,7 +53,7 @@ class Site:
         raise AssertionError("There is no zygote.")
 
     def wait_for_uploads(self) -> None:
-        """Wait until each member has two more pictures taken: one may have been nearly done."""
+        """Wait until two more pictures of each member are accepted: one may have been half done."""
         enough = {session: was.count(201) + 2 for session, was in self.statuses.items()}
         for _ in range(1500):
             if all(self.statuses[session].count(201) >= n for session, n in enough.items()):
@@ -62,7 +62,7 @@ class Site:
         raise AssertionError("No picture is taken any more.")
 
     def settle_descriptors(self) -> int:
-        """Return how many descriptors the worker has once the last answers are out of the way."""
+        """Return the number of the worker's descriptors, once the last responses are sent."""
         counts = []
         for _ in range(20):
             time.sleep(0.02)
@@ -71,7 +71,7 @@ class Site:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process is there and has not ended."""
+    """Return whether a process exists and has not ended."""
     with suppress(FileNotFoundError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
@@ -89,7 +89,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield Site(port, worker, sessions, tmp_path / "media")
 
 
-def test_killing_what_opens_pictures_loses_nobody_anything(site: Site) -> None:
+def test_killing_cells_and_zygotes_loses_no_picture(site: Site) -> None:
     for session in site.sessions:
         assert upload(site.port, session, draw_jpeg()) == 201
     before = site.settle_descriptors()
@@ -108,7 +108,7 @@ def test_killing_what_opens_pictures_loses_nobody_anything(site: Site) -> None:
         finally:
             over.set()
     assert [done.result() for done in uploads] == [None, None]
-    # Refused, where a cell was killed; never an error.
+    # An upload whose cell was killed is refused, but never an error.
     assert set().union(*site.statuses.values()) <= {201, 400}
     assert upload(site.port, site.sessions[0], draw_as("HEIC")) == 201
     assert find_children(site.worker) == [site.find_zygote()]
@@ -118,7 +118,7 @@ def test_killing_what_opens_pictures_loses_nobody_anything(site: Site) -> None:
 
 
 def kill_at_random(site: Site) -> None:
-    """Kill a cell, or a zygote at most twice before the next picture: it is tried three times."""
+    """Kill a cell, or a zygote, at most twice for a picture, which is tried three times."""
     chance = random.Random(1815)
     killed = 0
     while killed < KILLS:
@@ -137,14 +137,14 @@ def kill_at_random(site: Site) -> None:
         site.wait_for_uploads()
 
 
-def test_what_opens_pictures_ends_with_the_worker_however_that_ends(site: Site) -> None:
+def test_the_zygote_ends_with_the_worker_in_any_case(site: Site) -> None:
     zygote = site.find_zygote()
     os.kill(site.worker, signal.SIGKILL)
     for _ in range(500):
         if not is_running(zygote):
             return
         time.sleep(0.02)
-    raise AssertionError("The zygote goes on.")
+    raise AssertionError("The zygote still runs.")
 
 
 def test_no_decoder_is_loaded_by_the_site(site: Site) -> None:

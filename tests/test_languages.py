@@ -1,4 +1,4 @@
-"""The site in German and in Arabic, as a visitor with such a browser gets it."""
+"""The site in German and in Arabic."""
 
 import re
 
@@ -55,7 +55,7 @@ def visitor(language: str) -> Client:
 
 @pytest.fixture
 def as_ada(visitor: Client, ada: User) -> Client:
-    """That browser, in which Ada has signed in."""
+    """That browser, with Ada signed in."""
     visitor.force_login(ada)
     return visitor
 
@@ -66,20 +66,20 @@ def pick(language: str, german: str, arabic: str) -> str:
 
 
 def send(client: Client, content: bytes) -> str:
-    """Send a picture by the form; return the page that shows what became of it."""
+    """Upload a picture with the form; return the page that shows the result."""
     file = SimpleUploadedFile("photo.jpg", content)
     return client.post("/profile/avatar/", {"avatar": file}, follow=True).content.decode()
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_speaks_the_visitors_language(path: str, language: str, as_ada: Client) -> None:
+def test_a_page_is_in_the_visitors_language(path: str, language: str, as_ada: Client) -> None:
     page = as_ada.get(path).content.decode()
     assert f'<html lang="{language}" dir="{DIRECTIONS[language]}"' in page
     assert pick(language, *PAGES[path]) in page
     assert pick(language, "Leute", "الأشخاص") in page
 
 
-def test_a_refusal_speaks_it_too(language: str, as_ada: Client) -> None:
+def test_a_refusal_is_in_the_visitors_language(language: str, as_ada: Client) -> None:
     page = send(as_ada, b"%PDF-1.7")
     assert pick(language, "ist kein Bild, das wir lesen können", "ليس صورة يمكننا قراءتها") in page
     page = send(as_ada, draw_jpeg() + bytes(20_500_000))
@@ -87,7 +87,9 @@ def test_a_refusal_speaks_it_too(language: str, as_ada: Client) -> None:
     assert pick(language, german, "21\xa0ميغابايت، والحد 20\xa0ميغابايت.") in page
 
 
-def test_a_wait_is_counted_in_it(language: str, as_ada: Client, settings: LazySettings) -> None:
+def test_a_waiting_time_is_in_the_visitors_language(
+    language: str, as_ada: Client, settings: LazySettings
+) -> None:
     settings.THROTTLES = settings.THROTTLES | {"upload": 1}
     send(as_ada, draw_jpeg())
     page = send(as_ada, draw_jpeg())
@@ -96,22 +98,22 @@ def test_a_wait_is_counted_in_it(language: str, as_ada: Client, settings: LazySe
     assert re.search(pick(language, german, arabic), page)
 
 
-def test_figures_are_written_as_it_writes_them(language: str, as_ada: Client) -> None:
+def test_figures_are_formatted_for_the_language(language: str, as_ada: Client) -> None:
     page = send(as_ada, draw_jpeg(1600, 1200))
     assert re.search(r"\d\xa0" + pick(language, "kB", "ك"), page)
-    # Width before height, where all else runs from right to left.
+    # Width before height, although the text runs from right to left.
     size = "1600\xa0×\xa01200"
     assert pick(language, size, f"\u2066{size}\u2069") in page
 
 
-def test_the_mail_speaks_it_too(language: str, visitor: Client) -> None:
+def test_the_mail_is_in_the_visitors_language(language: str, visitor: Client) -> None:
     visitor.post("/accounts/signup/", JOINING)
     subject = pick(language, "Bestätige deine Adresse", "تأكيد عنوانك")
     assert mail.outbox[0].subject == f"Likeness: {subject}"
     assert pick(language, "Hallo mary,", "مرحبًا \u2068mary\u2069،") in mail.outbox[0].body
 
 
-def test_what_django_says_is_in_this_sites_words(language: str, visitor: Client) -> None:
+def test_djangos_messages_are_reworded(language: str, visitor: Client) -> None:
     errors = {"username": "ada", "password": "wrong"}
     page = visitor.post("/accounts/login/", errors).content.decode()
     assert pick(language, "passen nicht zusammen", "أو كلمة المرور غير صحيح") in page
@@ -141,10 +143,10 @@ def test_languages_are_named_in_their_own_words(visitor: Client) -> None:
     assert names == [("en", "English"), ("de", "Deutsch"), ("ar", "العربيّة")]
 
 
-def test_whoever_is_refused_early_is_not_spoken_to_as_the_visitor_before(
+def test_an_early_refusal_is_not_in_the_previous_visitors_language(
     db: None, client: Client, settings: LazySettings
 ) -> None:
-    settings.SECURE_SSL_REDIRECT = True  # Which asks for the host, before the language is known.
+    settings.SECURE_SSL_REDIRECT = True  # It checks the host before the language is known.
     page = client.get("/", headers={"accept-language": "ar"}, secure=True)
     assert '<html lang="ar"' in page.content.decode()
     refused = client.get("/", headers={"host": "evil.example"})

@@ -62,12 +62,12 @@ def test_the_snippets_say_what_the_lesson_says_of_them() -> None:
     assert set(wanted) == set(SNIPPETS)
 
 
-def test_every_snippet_stands_on_the_page(ada: User, client: Client) -> None:
+def test_every_snippet_is_on_the_page(ada: User, client: Client) -> None:
     page = html.unescape(client.get("/how-it-works/").content.decode())
     assert [name for name, snippet in SNIPPETS.items() if snippet.lines not in page] == []
 
 
-def test_without_the_example_the_lesson_is_there_all_the_same(
+def test_without_the_example_the_lesson_works(
     ada: User, client: Client, settings: LazySettings, tmp_path: Path
 ) -> None:
     settings.BASE_DIR = tmp_path
@@ -119,7 +119,7 @@ def test_it_marks_the_stage_that_is_running(
     assert running(client) == ["Development", "Development"]
 
 
-def test_a_bucket_is_told_of_but_not_named(
+def test_a_bucket_is_mentioned_but_not_named(
     ada: User, client: Client, settings: LazySettings
 ) -> None:
     settings.STORAGES = settings.STORAGES | {"default": BUCKET}
@@ -130,7 +130,7 @@ def test_a_bucket_is_told_of_but_not_named(
     assert "storage.hidden.example" not in page
 
 
-def test_curl_is_told_who_asks_for_a_protected_picture(
+def test_curl_needs_a_cookie_for_a_protected_picture(
     ada: User, grace: User, as_grace: Client, client: Client
 ) -> None:
     url = "http://testserver/media"

@@ -1,4 +1,4 @@
-"""What an operator reads of the site: a line of JSON for each request, upload and error."""
+"""The log: one line of JSON for each request, upload and error."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ Lines = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """What production's formatter makes of the log, by the logger's name."""
+    """The log as production formats it, by the logger's name."""
     formatter = Formatter()
 
     def read(logger: str = "") -> list[dict[str, Any]]:
@@ -63,7 +63,9 @@ def test_each_request_is_a_line(ada: User, as_ada: Client, lines: Lines) -> None
 
 
 @pytest.mark.parametrize("url", ["/", "/healthz", "/nowhere/"])
-def test_a_stranger_is_nobody_in_the_log(url: str, db: None, client: Client, lines: Lines) -> None:
+def test_a_stranger_has_no_user_in_the_log(
+    url: str, db: None, client: Client, lines: Lines
+) -> None:
     client.get(url)
     assert [(line["path"], line["user"]) for line in lines("likeness.access")] == [(url, None)]
 
@@ -78,7 +80,7 @@ def test_a_refused_host_is_in_the_log_too(db: None, client: Client, lines: Lines
     assert lines("likeness.access")[0]["status"] == 400
 
 
-def test_what_people_search_for_is_not_in_the_log(db: None, client: Client, lines: Lines) -> None:
+def test_search_terms_are_not_in_the_log(db: None, client: Client, lines: Lines) -> None:
     client.get("/profiles/?q=somebody-dear")
     client.get("/nowhere/?q=somebody-dear")
     assert len(lines()) == 3
@@ -131,14 +133,14 @@ STEPS = {"read", "wait", "decode", "encode", "store"}
 
 
 def upload(client: Client, data: bytes, json: bool = False, **fields: Any) -> Any:
-    """Put up a picture whose name and metadata tell something."""
+    """Upload a picture with private data in its name and metadata."""
     photo = SimpleUploadedFile("our-secret-garden.jpg", data, "image/jpeg")
     headers = {"accept": "application/json"} if json else {}
     return client.post("/profile/avatar/", {"avatar": photo, **fields}, headers=headers)
 
 
 def list_steps(response: Any) -> set[str]:
-    """Return the steps of which an answer says how long they took."""
+    """Return the steps that a response's Server-Timing lists."""
     timings = response.headers["Server-Timing"].split(", ")
     assert all(re.fullmatch(r"[a-z]+;dur=\d+\.\d", timing) for timing in timings)
     return {timing.partition(";")[0] for timing in timings}
@@ -170,7 +172,7 @@ def test_a_saved_upload_is_counted_and_timed(json: bool, as_ada: Client, lines: 
     ],
 )
 @pytest.mark.parametrize("json", [True, False])
-def test_a_refusal_is_counted_and_timed_as_far_as_it_came(
+def test_a_refusal_is_counted_and_its_steps_are_timed(
     data: bytes, outcome: str, steps: set[str], json: bool, as_ada: Client, lines: Lines
 ) -> None:
     assert list_steps(upload(as_ada, data, json)) == steps
@@ -184,9 +186,7 @@ def test_a_mistake_in_another_field_is_counted(as_ada: Client, lines: Lines) -> 
     assert [line["outcome"] for line in lines("likeness.uploads")] == ["invalid"]
 
 
-def test_the_log_of_an_upload_says_nothing_that_is_the_visitors(
-    as_ada: Client, lines: Lines
-) -> None:
+def test_the_log_of_an_upload_contains_nothing_private(as_ada: Client, lines: Lines) -> None:
     upload(as_ada, draw_jpeg(exif=make_exif()), description="In the garden")
     upload(as_ada, draw_jpeg(exif=make_exif()), description="dear " * 60)
     upload(as_ada, b"no picture", description="In the garden")
@@ -195,7 +195,7 @@ def test_the_log_of_an_upload_says_nothing_that_is_the_visitors(
         assert secret not in str(lines())
 
 
-def test_what_is_no_upload_is_not_counted(as_ada: Client, lines: Lines) -> None:
+def test_a_form_without_an_upload_is_not_counted(as_ada: Client, lines: Lines) -> None:
     for fields in ({"description": "In the garden"}, {"other": BytesIO(b"file")}):
         response = as_ada.post("/profile/avatar/", fields)
         assert "Server-Timing" not in response.headers
@@ -227,7 +227,7 @@ def server_log(tmp_path: Path) -> list[dict[str, Any]]:
             assert (response.status, body) == (200, b"")
             assert int(response.getheader("Content-Length", 0)) > 0
     text = (tmp_path / "log").read_text()
-    # But what the checks say when gunicorn starts: that is for a person.
+    # Except the checks' output when gunicorn starts, which is for a person.
     return [json.loads(line) for line in text.splitlines() if "System check" not in line]
 
 

@@ -1,4 +1,4 @@
-"""No page is left half in English: needs gettext, as `make messages` does."""
+"""All texts are translated. These tests need gettext, as `make messages` does."""
 
 import gettext
 import shutil
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of every text in the source, gathered as `make messages` does."""
+    """A file of every text in the source, collected as in `make messages`."""
     folder = tmp_path_factory.mktemp("source")
     for name in ("config", "profiles", "templates"):
         shutil.copytree(ROOT / name, folder / name)
@@ -36,7 +36,7 @@ def test_every_text_is_translated(language: str, texts: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
-def test_what_is_served_is_what_was_translated(language: str, tmp_path: Path) -> None:
+def test_the_compiled_catalogues_are_up_to_date(language: str, tmp_path: Path) -> None:
     folder = ROOT / "locale" / language / "LC_MESSAGES"
     run("msgfmt", "--check", "-o", str(tmp_path / "fresh.mo"), str(folder / "django.po"))
     assert read(folder / "django.mo") == read(tmp_path / "fresh.mo"), "Run `make messages`."

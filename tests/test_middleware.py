@@ -1,4 +1,4 @@
-"""What every request passes: the question for health, and the number it goes by in the log."""
+"""The middleware: the health check and the request id."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .conftest import list_media
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that does not move until it is set."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -27,7 +27,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """A clock of the test's own, at whose start nobody has asked for the media yet."""
+    """The test's clock; at its start the media have not been checked yet."""
     clock = Clock()
     monkeypatch.setattr("config.health.time.monotonic", clock)
     health._media_checked.clear()
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """The log, with the numbers that the site's own handler would write."""
+    """The log, with the request ids."""
     numbers = logs.RequestIdFilter()
     caplog.handler.addFilter(numbers)
     yield caplog
@@ -45,7 +45,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def ask(client: Client, url: str = "/healthz") -> tuple[int, str]:
-    """Return how the site says that it is."""
+    """Return the status and the text of the health check."""
     response = client.get(url)
     return response.status_code, response.content.decode()
 
@@ -67,29 +67,29 @@ def test_the_health_does_not_depend_on_the_host(
     assert client.get("/", headers={"host": host}).status_code in (301, 400)
 
 
-def test_asking_for_the_health_costs_no_session(db: None, as_ada: Client) -> None:
+def test_the_health_check_uses_no_session(db: None, as_ada: Client) -> None:
     response = as_ada.get("/healthz")
     assert not response.cookies
     assert "Vary" not in response.headers
 
 
-def test_the_health_is_at_its_own_address_alone(db: None, client: Client) -> None:
+def test_the_health_check_has_only_one_address(db: None, client: Client) -> None:
     assert client.get("/healthz/").status_code == 404
     assert client.get("/healthzz").status_code == 404
 
 
 @pytest.mark.parametrize("app", ["profiles", "sessions"])
-def test_a_missing_migration_is_told(app: str, db: None, client: Client) -> None:
+def test_a_missing_migration_is_reported(app: str, db: None, client: Client) -> None:
     MigrationRecorder.Migration.objects.filter(app=app).delete()
     assert ask(client) == (503, "A migration is missing.")
 
 
-def test_an_empty_database_is_told(db: None, client: Client) -> None:
+def test_an_empty_database_is_reported(db: None, client: Client) -> None:
     MigrationRecorder.Migration.objects.all().delete()
     assert ask(client) == (503, "A migration is missing.")
 
 
-def test_a_database_that_does_not_answer_is_told(db: None, client: Client) -> None:
+def test_a_database_that_does_not_answer_is_reported(db: None, client: Client) -> None:
     with connection.execute_wrapper(break_off):
         assert ask(client) == (503, "The database does not answer.")
 
@@ -107,14 +107,14 @@ def test_the_media_can_be_written_and_nothing_is_left(
     assert list_media(settings) == []
 
 
-def test_without_being_asked_for_the_media_are_not_touched(
+def test_by_default_the_media_are_not_checked(
     db: None, client: Client, clock: Clock, settings: LazySettings
 ) -> None:
     settings.MEDIA_ROOT.write_text("a file in its place")
     assert ask(client) == (200, "ok")
 
 
-def test_media_that_cannot_be_written_are_told(
+def test_media_that_cannot_be_written_are_reported(
     db: None, client: Client, clock: Clock, settings: LazySettings
 ) -> None:
     settings.MEDIA_ROOT.write_text("a file in its place")
@@ -135,7 +135,7 @@ def test_the_media_are_written_every_30_seconds_at_most(
     assert settings.MEDIA_ROOT.exists()
 
 
-def test_a_fault_of_the_media_is_told_until_it_is_mended(
+def test_a_fault_of_the_media_is_reported_until_it_is_fixed(
     db: None, client: Client, clock: Clock, settings: LazySettings
 ) -> None:
     settings.MEDIA_ROOT.write_text("a file in its place")
@@ -147,7 +147,7 @@ def test_a_fault_of_the_media_is_told_until_it_is_mended(
     assert statuses == [503, 503, 200]
 
 
-def test_all_faults_are_told_together(
+def test_all_faults_are_reported_together(
     db: None, client: Client, clock: Clock, settings: LazySettings
 ) -> None:
     settings.MEDIA_ROOT.write_text("a file in its place")
@@ -159,7 +159,7 @@ def test_all_faults_are_told_together(
 
 
 @pytest.mark.parametrize("number", ["f" * 32, "01234567", "a-b_c-d9", "x" * 64])
-def test_the_number_that_a_proxy_gave_is_kept(number: str, db: None, client: Client) -> None:
+def test_a_proxys_request_id_is_kept(number: str, db: None, client: Client) -> None:
     response = client.get("/", headers={"x-request-id": number})
     assert response.headers["X-Request-ID"] == number
 
@@ -167,22 +167,22 @@ def test_the_number_that_a_proxy_gave_is_kept(number: str, db: None, client: Cli
 @pytest.mark.parametrize(
     "number", ["", "short", "x" * 65, "two words", "line\nbreak", "<script>", "ÄÖÜäöüßß", "٣" * 8]
 )
-def test_a_number_that_is_none_is_replaced(number: str, db: None, client: Client) -> None:
+def test_an_invalid_request_id_is_replaced(number: str, db: None, client: Client) -> None:
     given = client.get("/", headers={"x-request-id": number}).headers["X-Request-ID"]
     assert given != number
     assert re.fullmatch(r"[0-9a-f]{16}", given)
 
 
-def test_each_request_has_a_number_of_its_own(db: None, client: Client) -> None:
+def test_each_request_has_its_own_id(db: None, client: Client) -> None:
     assert client.get("/")["X-Request-ID"] != client.get("/")["X-Request-ID"]
 
 
-def test_an_answer_without_a_page_has_a_number_too(db: None, client: Client) -> None:
+def test_a_response_without_a_page_has_an_id(db: None, client: Client) -> None:
     assert "X-Request-ID" in client.get("/nowhere/").headers
     assert "X-Request-ID" in client.get("/", headers={"host": "evil.example"}).headers
 
 
-def test_the_number_stands_on_the_lines_of_the_log(
+def test_the_request_id_is_in_the_log(
     db: None, client: Client, log: pytest.LogCaptureFixture
 ) -> None:
     client.get("/nowhere/", headers={"x-request-id": "number-of-the-proxy"})
@@ -190,7 +190,7 @@ def test_the_number_stands_on_the_lines_of_the_log(
     assert {vars(line)["request_id"] for line in lines} == {"number-of-the-proxy"}
 
 
-def test_a_page_that_broke_has_the_number_of_its_line_in_the_log(
+def test_an_error_page_has_the_request_id_of_its_line_in_the_log(
     db: None, log: pytest.LogCaptureFixture
 ) -> None:
     with connection.execute_wrapper(break_off):
@@ -201,7 +201,7 @@ def test_a_page_that_broke_has_the_number_of_its_line_in_the_log(
 
 
 @pytest.mark.parametrize("url", ["/nowhere/", "/healthz"])
-def test_no_line_has_the_number_of_an_earlier_request(
+def test_no_line_has_the_id_of_an_earlier_request(
     url: str, db: None, client: Client, log: pytest.LogCaptureFixture
 ) -> None:
     MigrationRecorder.Migration.objects.filter(app="profiles").delete()

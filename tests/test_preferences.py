@@ -14,7 +14,7 @@ def test_the_page_follows_the_device_until_a_theme_is_chosen(db: None, client: C
     assert "data-theme" not in client.get("/").content.decode()
 
 
-def test_a_theme_that_is_none_changes_nothing(db: None, client: Client) -> None:
+def test_an_invalid_theme_changes_nothing(db: None, client: Client) -> None:
     client.cookies["theme"] = '"><script>'
     assert "data-theme" not in client.get("/").content.decode()
     assert client.post("/preferences/", {"theme": "sepia"}).cookies["theme"].value == ""

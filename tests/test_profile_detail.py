@@ -96,7 +96,7 @@ def test_the_case_of_a_user_name_does_not_matter(name: str, ada: User, client: C
 
 
 @pytest.mark.parametrize("name", ["a%00da", "%C3%A9", "a" * 300, "..", "a b"])
-def test_an_odd_user_name_is_nobodys(name: str, ada: User, client: Client) -> None:
+def test_an_odd_user_name_is_not_found(name: str, ada: User, client: Client) -> None:
     assert client.get(f"/profiles/{name}/").status_code == 404
 
 
@@ -149,7 +149,7 @@ def test_owners_without_a_picture_are_not_asked_to_remove_it(as_ada: Client, ada
     assert "/profile/avatar/delete/" not in page
 
 
-def test_others_see_nothing_of_the_owners(ada: User, as_grace: Client, client: Client) -> None:
+def test_others_do_not_see_the_owners_part(ada: User, as_grace: Client, client: Client) -> None:
     for page in (read(client, "/profiles/ada/"), read(as_grace, "/profiles/ada/")):
         assert not any(link in page for link in OWNERS_LINKS)
         assert not any(line in page for line in OWNERS_LINES.values())
@@ -197,7 +197,7 @@ def test_the_picture_is_described_to_those_who_do_not_see_it(ada: User, client: 
     assert 'alt="At her desk, laughing"' in read(client, "/profiles/ada/")
 
 
-def test_the_way_to_ones_own_page_leads_there(as_ada: Client) -> None:
+def test_the_link_to_ones_own_page_leads_there(as_ada: Client) -> None:
     assert as_ada.get("/profile/").headers["Location"] == "/profiles/ada/"
 
 

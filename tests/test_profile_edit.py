@@ -270,7 +270,7 @@ def test_the_form_says_whether_an_address_is_confirmed(as_ada: Client) -> None:
     assert "address is not confirmed" in as_ada.get("/profile/edit/").content.decode()
 
 
-def test_a_refused_form_leads_to_what_is_to_be_mended(as_ada: Client) -> None:
+def test_a_refused_form_leads_to_its_errors(as_ada: Client) -> None:
     fields = {"website": "javascript:alert(1)", "display_name": "Ada", "visibility": "public"}
     page = as_ada.post("/profile/edit/", fields).content.decode()
     assert "<title>Error: Edit profile" in page

@@ -25,7 +25,7 @@ class Wholesaler(Seller):
 
 
 class Pictured(models.Model):
-    photo = AvatarField(upload_to="orders", description_field="note")
+    photo = AvatarField(upload_to="sellers/orders", description_field="note")
     note = models.CharField(max_length=60, blank=True)
 
     class Meta:

@@ -58,7 +58,7 @@ def test_the_room_of_people_is_small() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in TABLE if path.startswith(PICTURES)])
-def test_what_makes_pictures_can_be_copied_whole(path: str) -> None:
+def test_the_pictures_app_can_be_copied_alone(path: str) -> None:
     if path.endswith(".py"):
         site = {"config", "profiles"} - {"profiles.pictures"}
         assert not {
@@ -77,7 +77,7 @@ def test_the_site_loads_no_decoder(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PIPELINE)
-def test_what_runs_in_a_cell_knows_nothing_of_the_site(path: str) -> None:
+def test_code_of_the_cell_imports_nothing_of_the_site(path: str) -> None:
     known = {"answer", "avatar", "limits", "names", "timings", "traces", "pipeline"}
     for name in list_imports(path):
         assert not name.startswith("django")

@@ -1,4 +1,4 @@
-"""How names are folded, and what the cursors of a list stand for."""
+"""The folding of names, and the cursors of lists."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_a_cursor_goes_into_an_address_as_it_is(pk: int) -> None:
     "cursor",
     ["", "A", "zzz", "!!!!", "AAAA", "\0", "é", "🦊", " AAAAAAAAAAE", "AAAAAAAAAAF", "A" * 9999],
 )
-def test_what_is_no_cursor_leads_nowhere(cursor: str) -> None:
+def test_an_invalid_cursor_leads_nowhere(cursor: str) -> None:
     assert decode_cursor(cursor) is None
 
 

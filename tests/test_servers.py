@@ -58,7 +58,7 @@ def test_a_page_shows_a_picture_that_is_there(site: Site) -> None:
 
 
 @pytest.mark.parametrize("charset", ["base64", "utf-7", "undefined", "UTF-8", "x"])
-def test_a_request_in_any_code_is_answered(charset: str, site: Site) -> None:
+def test_a_request_in_any_encoding_is_answered(charset: str, site: Site) -> None:
     port, _, _ = site
     content_type = f"text/plain; Charset = {charset}"
     response, page = get(port, "/profiles/?q=%2B2AA-", Content_Type=content_type)

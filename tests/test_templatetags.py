@@ -23,7 +23,7 @@ SEEDS_LINE = '<img src="{{ user.profile.avatar.url }}">'
 
 
 class UntouchableStorage(FileSystemStorage):
-    """A bucket far away, in which nothing may be looked up while a page is made."""
+    """A remote bucket; rendering a page must not send requests to it."""
 
     def path(self, name: str) -> str:
         raise AssertionError(f"Where is {name}?")
@@ -42,7 +42,7 @@ class UntouchableStorage(FileSystemStorage):
 
 
 def render(text: str, user: User) -> str:
-    """Return what a template makes of somebody."""
+    """Return a template rendered for somebody."""
     return Template("{% load avatars %}" + text).render(Context({"user": user}))
 
 
@@ -88,7 +88,7 @@ def test_of_a_small_drawing_the_pixels_are_shown(
     assert upload_named(as_ada, "sprite.png", encode(im, "PNG")).status_code == 201
     ada = User.objects.get(pk=ada.pk)
     assert read_attributes(show(ada, f"size={size}"))["class"] == name
-    # It stays one where it moves with who may see it.
+    # It stays a drawing when it moves to another audience.
     ada.profile.avatar.replace(visibility="private")
     assert read_attributes(show(User.objects.get(pk=ada.pk), f"size={size}"))["class"] == name
 
@@ -142,7 +142,7 @@ def test_alone_a_picture_that_nobody_described_says_whose_it_is(ada: User) -> No
     assert read_attributes(show(ada, "described=True"))["alt"] == "Picture of Ada Lovelace"
 
 
-def test_who_has_no_picture_is_shown_by_initials_without_a_request(mary: User) -> None:
+def test_initials_need_no_request(mary: User) -> None:
     tag = show(mary)
     assert ">MS</text>" in tag
     assert "<img" not in tag

@@ -1,4 +1,4 @@
-"""Uploads over HTTP: how large a file may be, and that its name means nothing."""
+"""Uploads over HTTP: the limit on the size of a file, and that its name is ignored."""
 
 import gc
 import re
@@ -24,7 +24,7 @@ MADE_NAME = re.compile(
 
 @pytest.fixture
 def temp(settings: LazySettings, tmp_path: Path) -> Path:
-    """A folder of the test's own for files that are too large for memory."""
+    """The test's folder for files that are too large for memory."""
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "temp"
     settings.FILE_UPLOAD_TEMP_DIR.mkdir()
     return tmp_path / "temp"
@@ -54,7 +54,7 @@ def upload_named(client: Client, name: str, content: bytes) -> Any:
     return client.post("/profile/avatar/", body, kind, headers={"accept": "application/json"})
 
 
-def test_a_file_that_is_too_large_costs_nobody_what_they_typed(as_ada: Client) -> None:
+def test_a_file_that_is_too_large_does_not_lose_what_was_typed(as_ada: Client) -> None:
     response = upload(as_ada, b"\xff" * 22_500_000, json=False, description="Ada in a hat")
     page = response.content.decode()
     assert response.status_code == 413
@@ -62,7 +62,7 @@ def test_a_file_that_is_too_large_costs_nobody_what_they_typed(as_ada: Client) -
     assert 'value="Ada in a hat"' in page
 
 
-def test_a_script_is_told_that_a_file_is_too_large(as_ada: Client) -> None:
+def test_a_script_gets_an_error_if_a_file_is_too_large(as_ada: Client) -> None:
     response = upload(as_ada, b"\xff" * 21_000_000)
     assert response.status_code == 413
     assert "the limit is 20 MB" in response.json()["errors"]["avatar"][0]
@@ -75,7 +75,7 @@ def test_the_limit_itself_is_allowed(as_ada: Client, size: int, status: int) -> 
     assert ("not a picture" in response.json()["errors"]["avatar"][0]) == (status == 400)
 
 
-def test_what_comes_past_the_limit_is_thrown_away_as_it_comes() -> None:
+def test_bytes_over_the_limit_are_discarded_while_they_arrive() -> None:
     handler = LimitUploadHandler()
     handler.new_file("avatar", "photo.jpg", "image/jpeg", None)
     kept = [handler.receive_data_chunk(b"\xff" * 5_000_000, 0) for _ in range(6)]
@@ -84,7 +84,7 @@ def test_what_comes_past_the_limit_is_thrown_away_as_it_comes() -> None:
     assert handler.receive_data_chunk(b"\xff", 0) == b"\xff"
 
 
-def test_a_picture_with_as_many_bytes_as_allowed_is_taken(as_ada: Client) -> None:
+def test_a_picture_of_the_largest_size_is_accepted(as_ada: Client) -> None:
     picture = draw_jpeg().ljust(MAX_BYTES, b"\0")
     assert upload(as_ada, picture).json()["receipt"]["arrived"]["bytes"] == MAX_BYTES
 
@@ -158,7 +158,7 @@ def test_the_name_of_a_file_means_nothing(
     assert all(path.is_relative_to(settings.MEDIA_ROOT) for path in after - before)
 
 
-def test_a_file_is_taken_by_what_is_in_it(as_ada: Client, ada: User) -> None:
+def test_a_file_is_judged_by_its_content(as_ada: Client, ada: User) -> None:
     old = ada.profile.avatar.url
     receipt = upload_named(as_ada, "letter.txt", draw_jpeg(64, 64)).json()["receipt"]
     assert receipt["arrived"] == {
@@ -171,7 +171,7 @@ def test_a_file_is_taken_by_what_is_in_it(as_ada: Client, ada: User) -> None:
     assert ada.profile.avatar.url != old
 
 
-def test_a_letter_called_photo_is_refused(as_ada: Client) -> None:
+def test_a_text_with_a_photos_name_is_refused(as_ada: Client) -> None:
     response = upload_named(as_ada, "photo.jpg", b"Dear Charles")
     assert response.status_code == 400
     assert "not a picture" in response.json()["errors"]["avatar"][0]

@@ -15,7 +15,7 @@ from .engines import Engine, wait
 
 Square = tuple[float, float, float]  # x, y, size
 
-# The square that lies in the window, in pixels of the upright photo.
+# The square in the window, in pixels of the upright photo.
 SEEN = """(() => {
     const [photo, window] = ["#window img", "#window"].map((selector) => {
         return document.querySelector(selector).getBoundingClientRect();
@@ -28,7 +28,7 @@ STATE = "document.querySelector('#picture').dataset.state"
 
 @pytest.fixture(scope="module")
 def target() -> Image.Image:
-    """Soft noise, of which no part looks like another."""
+    """Soft noise, without two similar parts."""
     return draw_noise(64).resize((1600, 1200))
 
 

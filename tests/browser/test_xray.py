@@ -161,7 +161,7 @@ def test_another_server_that_does_not_tell_is_said_not_to(browser: Browser, site
         (0, "hidden by the other server"),
     ],
 )
-def test_a_file_without_a_size_is_told_by_its_headers(
+def test_a_file_without_a_size_is_explained_by_its_headers(
     headers: int, words: str, browser: Browser, site: str
 ) -> None:
     page = browser.new_page(base_url=site)

@@ -133,7 +133,7 @@ def make_exif_bomb() -> bytes:
 
 
 def swap_red_and_blue() -> bytes:
-    """Return an sRGB profile in which red and blue have changed places."""
+    """Return an sRGB profile with red and blue swapped."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swap = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
     return re.sub(rb"[rb]XYZ(?=.{8})", lambda tag: swap[tag[0]], profile, flags=re.DOTALL)
@@ -174,7 +174,7 @@ def make_box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def number_colours(data: bytes, primaries: int, curve: int) -> bytes:
-    """Return an AVIF in which other numbers stand for its colours (ITU-T H.273)."""
+    """Return an AVIF with other numbers for its colours (ITU-T H.273)."""
     at = data.index(b"colrnclx") + 8
     return data[:at] + struct.pack(">HH", primaries, curve) + data[at + 4 :]
 
@@ -217,9 +217,9 @@ def make_heic(
 ) -> bytes:
     """Return a HEIC of four coloured quarters, to be turned left so many times when shown.
 
-    Written by hand, so that the container may lie: one HEVC picture of four blocks of raw
-    samples (PCM), which need no encoder. `claim` is the size that the container tells, `colours`
-    the numbers of primaries and curve (ITU-T H.273).
+    Written by hand, so that the container can be false: one HEVC picture of four blocks of raw
+    samples (PCM), which need no encoder. `claim` is the size in the container, `colours` the
+    numbers of primaries and curve (ITU-T H.273).
     """
     profile = "00000011" + f"{0x60000000:032b}" + "1001" + "0" * 44 + f"{30:08b}"
     video = pack_bits("0000110000000001" + "1" * 16 + profile + "1", 0, 0, 0, "000000", 0, "00")

@@ -41,7 +41,7 @@ def find_port() -> int:
 
 
 def make_environment(folder: Path, **variables: str) -> dict[str, str]:
-    """Return an environment whose database, media and static files lie in a folder."""
+    """Return an environment with its database, media and static files in a folder."""
     return os.environ | {
         "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
         "MEDIA_ROOT": str(folder / "media"),

@@ -69,7 +69,7 @@ def copy_configuration(folder: Path, paths: dict[str, str]) -> Path:
 
 @contextmanager
 def serve(folder: Path, main: str = "nginx.conf") -> Iterator[Front]:
-    """Run nginx until the block ends; media, socket and certificates lie in the folder."""
+    """Run nginx until the block ends; media, socket and certificates are in the folder."""
     front = Front(folder, find_port(), find_port())
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     paths = {

@@ -36,7 +36,7 @@ ACCOUNT = {"email": "ada@example.com", "password1": PASSWORD, "password2": PASSW
 
 @dataclass
 class Composition:
-    """A copy of the source in which compose is run as an operator runs it."""
+    """A copy of the source for running compose as an operator does."""
 
     folder: Path
     environment: dict[str, str]
@@ -106,7 +106,7 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compositio
 
 @pytest.fixture(scope="module")
 def ada(composition: Composition) -> Visitor:
-    """Ada, who has signed up and put up a picture, which members see."""
+    """Ada, who has signed up and uploaded a picture for members only."""
     ada = Visitor(composition.origin)
     ada.send("/accounts/signup/", username="ada", **ACCOUNT)
     ada.upload("/profile/avatar/", "avatar", draw_photo())
@@ -239,7 +239,7 @@ def test_a_backup_brings_everything_back(composition: Composition, ada: Visitor)
     url = find_picture(ada)
     before = ada.get(url)[1]
     composition.run_documented("Back up the composition")
-    # As it lies where the umask lets nobody else read.
+    # With the permissions of a umask that lets nobody else read.
     composition.run("chmod --recursive go= backup")
     composition.run("docker compose down --volumes --timeout 5")
     said = composition.run_documented("Restore the composition")

@@ -328,7 +328,7 @@ def test_a_photo_above_the_sites_limit_is_refused_in_its_form(site: Site) -> Non
 
 
 def test_a_photo_above_nginxs_limit_is_refused_in_words_on_a_slow_link_too(site: Site) -> None:
-    # nginx on its own hangs up after 5 s in which nothing comes, and the answer is lost.
+    # By default nginx closes the connection after 5 s without data, and the response is lost.
     status, answer = send_as_ada(site, 45 * MEGABYTE, pause=7)
     assert status == 413
     assert "A photo may have up to 20 MB" in answer

@@ -306,7 +306,7 @@ class InheritanceTests(Case):
     def test_a_child_of_an_abstract_model(self):
         order = Order.objects.create(photo=draw())
         self.assert_stored(order)
-        self.assertTrue(order.photo.name.startswith("orders/"))
+        self.assertTrue(order.photo.name.startswith("sellers/orders/"))
 
 
 class WhoMaySeeTests(Case):
