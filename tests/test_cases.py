@@ -87,7 +87,7 @@ EXACT = {
     "animated-red-blue.apng",
 }
 REFUSED = {
-    "png_all_transparent.png": "Nothing would show",
+    "png_all_transparent.png": "This square is completely transparent",
     "jpg_tail30_zeros.jpg": "breaks off",
     "png_cgbi_real.png": "iPhone app",
     "heic_says_48mp.heic": "is damaged",

@@ -40,12 +40,11 @@ REFUSALS = {
         "This HEIC is built in a way that no phone uses. Save it as a JPEG, or choose another."
     ),
     "apple": _(
-        "This PNG is made for the inside of an iPhone app, and only Apple's programs open it. "
+        "This PNG was made for an iPhone app, and only Apple's programs open it. "
         "Take a screenshot of it, or choose another picture."
     ),
     "blank": _(
-        "Nothing would show: this square is transparent all over. "
-        "Choose another picture, or another part of it."
+        "This square is completely transparent. Choose another picture, or another part of it."
     ),
     "heavy": _(
         "This picture takes more time or memory to open than we can give. "
