@@ -66,8 +66,9 @@ class ProfileAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         if "avatar" in changes:
-            # The old description is of the old picture.
-            changes = {"description": "", **changes, "avatar": obj.avatar.assigned}
+            changes["avatar"] = obj.avatar.assigned
+            if obj.description == form.initial["description"]:
+                changes["description"] = ""  # It describes the old picture.
         obj.change(**changes)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
