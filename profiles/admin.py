@@ -83,7 +83,7 @@ class ProfileAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("picture"))
     def thumbnail(self, profile: Profile) -> str:
-        url = profile.avatar.url_for("128.webp")
+        url = profile.avatar.url_for_width(128)
         return format_html('<img src="{}" alt="" width="64" height="64">', url)
 
     @admin.action(

@@ -78,7 +78,7 @@ class User(AbstractUser):
     get_short_name = get_full_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the account; create the profile of a new one; hide the picture of an inactive one."""
+        """Save the account, create the profile of a new one, and hide an inactive one's picture."""
         adding = self._state.adding
         with transaction.atomic():
             super().save(*args, **kwargs)

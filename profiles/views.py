@@ -50,7 +50,7 @@ def profile_detail(request: HttpRequest, username: str) -> HttpResponse:
     receipt = request.session.pop("receipt", None) if shows_receipt else None
     context = {"profile": profile, "is_owner": is_owner, "receipt": receipt}
     context["address"] = request.build_absolute_uri(profile.get_absolute_url())
-    context["preview"] = request.build_absolute_uri(profile.avatar.url_for("256.jpg"))
+    context["preview"] = request.build_absolute_uri(profile.avatar.link_preview_url)
     return render(request, "profiles/detail.html", context)
 
 

@@ -47,6 +47,17 @@ class AvatarFieldFile(ImageFieldFile):
         stem = find_stem(self.name)
         return self.field.store.get_storage(self.name).url(stem + ending if stem else self.name)
 
+    def url_for_width(self, width: int) -> str:
+        """Return the URL of the smallest size of at least `width` pixels, else of the largest."""
+        widths = self.field.sizes.widths
+        fitting = [each for each in widths if each >= width] or widths[:1]
+        return self.url_for(f"{fitting[-1]}.webp")
+
+    @property
+    def link_preview_url(self) -> str:
+        """The URL of the JPEG, or where the field has none, of the smallest size."""
+        return self.url_for(self.field.sizes.endings[-1])
+
     @property
     def has_sizes(self) -> bool:
         """Whether it is stored in all sizes, and not as a former `ImageField` left it."""

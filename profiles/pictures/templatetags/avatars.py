@@ -29,15 +29,13 @@ def avatar(
     """
     picture = owner if isinstance(owner, AvatarFieldFile) else find_avatar(owner)
     instance, field = picture.instance, picture.field
-    widths = sorted(field.sizes.widths) if picture.has_sizes or not picture else []
-    sources = [(picture.url_for(f"{width}.webp"), width) for width in widths]
-    fitting = [url for url, width in sources if width >= size] or [picture.url]
+    widths = sorted(field.sizes.widths) if picture.has_sizes else []
     text = getattr(instance, field.description_field) if field.description_field else ""
     return {
         "picture": picture,
         "size": size,
-        "src": fitting[0],
-        "srcset": ", ".join(f"{url} {width}w" for url, width in sources),
+        "src": picture.url_for_width(size),
+        "srcset": ", ".join(f"{picture.url_for(f'{width}.webp')} {width}w" for width in widths),
         "alt": (text or _("Picture of %(name)s") % {"name": instance}) if described else "",
         "lazy": lazy,
         # Shown smaller than it is, it would lose rows.
