@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import django
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -108,10 +109,28 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # E-mail
 EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
-globals().update(env.email_url_config(EMAIL_URL))
 HAS_MAIL = not EMAIL_URL.startswith("dummymail:")
-EMAIL_TIMEOUT = 10  # A visitor waits while a mail is sent.
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="likeness@localhost")
+# A visitor waits while a mail is sent.
+mail = env.email_url_config(EMAIL_URL) | {"EMAIL_TIMEOUT": 10}
+if django.VERSION < (6, 1):
+    globals().update(mail)
+else:
+    # Newer versions of Django have MAILERS, whose backends refuse the options of the others.
+    names = {
+        "smtp": {
+            "host": "EMAIL_HOST",
+            "port": "EMAIL_PORT",
+            "username": "EMAIL_HOST_USER",
+            "password": "EMAIL_HOST_PASSWORD",
+            "use_tls": "EMAIL_USE_TLS",
+            "use_ssl": "EMAIL_USE_SSL",
+            "timeout": "EMAIL_TIMEOUT",
+        },
+        "file": {"file_path": "EMAIL_FILE_PATH"},
+    }.get(EMAIL_URL[:4], {})
+    options = {option: mail.get(name) for option, name in names.items()}
+    MAILERS = {"default": {"BACKEND": mail["EMAIL_BACKEND"], "OPTIONS": options}}
 
 # Security
 HTTPS = env.bool("DJANGO_HTTPS", default=not DEBUG)
@@ -132,6 +151,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_ENGINE = "config.sessions"
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
+    "mail.E001",  # A site may send no mail: profiles.W002 warns of it.
     "security.W005",  # HSTS for subdomains: other subdomains may not have TLS.
     "security.W021",  # HSTS preload: it covers the whole domain and is hard to undo.
 ]

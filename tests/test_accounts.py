@@ -4,9 +4,11 @@ import json
 import re
 import time
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import django
 import pytest
 from django.conf import LazySettings
 from django.core import mail, signing
@@ -20,6 +22,7 @@ from profiles.accounts.forms import SignupForm
 from profiles.models import Profile, User
 
 from .conftest import list_media, sign_in
+from .helpers.servers import make_environment, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -490,11 +493,28 @@ def test_where_no_mail_is_sent_no_reset_is_offered(client: Client, settings: Laz
     assert client.post("/accounts/password_reset/", {"email": "x@y.org"}).status_code == 404
 
 
+def test_the_mail_server_is_the_one_of_the_address(tmp_path: Path) -> None:
+    address = "smtp+tls://ada:secret@mail.example:2525"
+    code = """
+from django.core import mail
+server = mail.mailers.default if hasattr(mail, "mailers") else mail.get_connection()
+print(server.username, server.password, server.host, server.port, server.use_tls, server.timeout)
+"""
+    environment = make_environment(tmp_path, EMAIL_URL=address)
+    result = manage(environment, "shell", "--no-imports", "-c", code)
+    assert result.stdout.split() == ["ada", "secret", "mail.example", "2525", "True", "10"]
+
+
 @pytest.fixture
 def no_mail_server(settings: LazySettings) -> None:
     """A mail server that does not answer."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION < (6, 1):
+        settings.EMAIL_BACKEND = backend
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    else:
+        options = {"host": "127.0.0.1", "port": 9}
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
 
 
 @pytest.mark.usefixtures("no_mail_server")
