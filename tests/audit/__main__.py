@@ -1,4 +1,4 @@
-"""Measure the running site with other people's judges: make audit."""
+"""Check the running site with external tools: make audit."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ from .site import open_site
 
 
 def main() -> None:
-    """Run them all on one site, the one that attacks it last; fail when any finds something."""
+    """Run all of them on one site, the attacking one last; fail if any finds a fault."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with open_site(folder) as site:

@@ -1,4 +1,4 @@
-"""What is publicly known of the packages that are pinned, and which C libraries they carry."""
+"""Known vulnerabilities of the pinned packages, and the C libraries in them."""
 
 import json
 import subprocess

@@ -12,12 +12,12 @@ from .site import Site
 FOLDER = Path(__file__).parent
 NAMES = ["home", "list", "person", "lesson", "picture"]
 LEAST = {"performance": 99, "accessibility": 100, "best-practices": 100, "seo": 100}
-# Others' work on the machine slows the browser down and never speeds it up: the best run counts.
+# Other work on the machine can only slow the browser down, so use the best run.
 RUNS = 3
 
 
 def audit(site: Site, folder: Path) -> list[str]:
-    """Print a line a page, and return what falls short."""
+    """Print a line for each page, and return the faults."""
     faults = []
     print(f"\n{'Lighthouse':16}", *(f"{category:>15}" for category in LEAST))
     for name in NAMES:

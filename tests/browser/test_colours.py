@@ -1,4 +1,4 @@
-"""What is stored has the colours, and the crop, that the browser shows of the picture itself."""
+"""A stored avatar has the colours and the crop that the browser shows for the picture itself."""
 
 import base64
 import struct

@@ -1,4 +1,4 @@
-"""What the editor cuts, in browsers of three engines: each draws by code of its own."""
+"""The editor's crop in browsers of three engines, each with its own code for drawing."""
 
 import re
 from io import BytesIO
@@ -34,7 +34,7 @@ def target() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def member(engine: Engine, browser: Browser, site: str, request: pytest.FixtureRequest) -> Any:
-    """A member who has signed in with this engine, and as Chromium remembers them."""
+    """A member signed in with this engine and with Chromium."""
     name = f"engine-{type(engine).__name__.lower()}"
     state = sign_up(browser, site, name)
     engine.go(f"{site}/accounts/login/")
@@ -67,7 +67,7 @@ def save(engine: Engine, browser: Browser, member: Any) -> Image.Image:
 
 
 def find_square(picture: Image.Image, source: Image.Image, near: Square) -> tuple[Square, float]:
-    """Return which square of the source a picture shows, looked for near one, and how well."""
+    """Return the square of the source that a picture shows, searched near one, and the error."""
     small = picture.convert("RGB").resize((256, 256))
 
     def measure(square: Square) -> float:
@@ -116,6 +116,6 @@ def test_a_drawing_is_stored_pixel_for_pixel(
     frame(engine, site, tmp_path / "sprite.png")
     picture = save(engine, browser, member)
     assert (picture.mode, picture.size) == (mode, (48, 48))
-    # Multiplied by its transparency: what cannot be seen need not be stored.
+    # Premultiplied: the colour of transparent pixels need not be stored.
     one, other = (im.convert("RGBA").convert("RGBa") for im in (picture, sprite))
     assert one.tobytes() == other.tobytes()

@@ -18,13 +18,13 @@ WORD = "correct horse battery"
 
 @pytest.fixture
 def arabic(browser: Browser, site: str) -> Iterator[Page]:
-    """A page on a phone whose language is Arabic, on which nothing is wider than the screen."""
+    """A page on a phone in Arabic; nothing on it is wider than the screen."""
     context = browser.new_context(
         base_url=site, locale="ar", viewport={"width": 390, "height": 844}
     )
     page = context.new_page()
     faults = watch(page)
-    # In the page, not asked for from here: the test goes on, and the page with it.
+    # In the page itself, since the test goes on to other pages meanwhile.
     page.add_init_script(f"""addEventListener("load", async () => {{
         for (const fault of await ({FIND_WIDE})()) console.error(fault);
     }});""")
@@ -52,7 +52,7 @@ def test_an_empty_field_begins_where_its_text_will(arabic: Page) -> None:
     expect(field).to_have_css("direction", "ltr")
 
 
-def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> None:
+def test_an_arabic_visitor_uploads_a_picture(arabic: Page, tmp_path: Path) -> None:
     join(arabic, "layla")
     arabic.get_by_label("الاسم").fill("ليلى الهاشمي")
     arabic.get_by_label("الجميع").check()
@@ -67,7 +67,7 @@ def test_an_arabic_visitor_puts_up_a_picture(arabic: Page, tmp_path: Path) -> No
     chooser.value.set_files(photo)
     expect(arabic.get_by_text("لا يُرسل سوى هذا المربع.")).to_be_visible()
     arabic.get_by_text("التحريك بلا سحب").click()
-    # Left stays left in a photo, whichever way one reads.
+    # Left stays left in a photo, also in a right-to-left language.
     expect(arabic.get_by_role("slider", name="يسارًا ويمينًا")).to_have_css("direction", "ltr")
     expect(arabic.get_by_role("application")).to_have_css("direction", "ltr")
     arabic.get_by_label("الوصف").fill("تضحك عند البحر")
@@ -124,7 +124,7 @@ def test_no_page_is_too_wide_in_another_language(
     language: str, name: str, visit: Callable[..., Page]
 ) -> None:
     page = visit(name, locale=language, viewport={"width": 320, "height": 700})
-    # Those were rendered beforehand, as nothing breaks here.
+    # The error pages were rendered beforehand, since nothing fails here.
     if name not in ("forbidden", "broken", "too-often", "outage"):
         expect(page.locator("html")).to_have_attribute("lang", language)
     assert page.evaluate(FIND_WIDE) == []

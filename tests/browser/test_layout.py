@@ -1,4 +1,4 @@
-"""Every page fits, whatever the screen and the size of the text, and stays where it was."""
+"""Every page fits on every screen, at every size of text, and does not shift."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from .test_accessibility import EVERY_PAGE
 
-# What sticks out says more than how wide the page is. After a frame, in which scripts follow.
+# Return the elements that are too wide, after one frame, so that scripts have adapted.
 FIND_WIDE = """async () => {
   await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   const { clientWidth, scrollWidth } = document.documentElement;
@@ -16,7 +16,7 @@ FIND_WIDE = """async () => {
     .filter((element) => element.getBoundingClientRect().right > clientWidth + 0.5)
     .map((element) => element.outerHTML.slice(0, 90))];
 }"""
-# Text that its box cuts off, but for what is hidden on purpose and what can be scrolled.
+# Text that its box cuts off, except text that is hidden on purpose or can be scrolled.
 FIND_CUT = """[...document.querySelectorAll("main *, header *, footer *")]
   .filter((element) => element.checkVisibility() && element.innerText?.trim())
   .filter((element) => !element.closest(".unseen, svg, input, textarea"))

@@ -1,4 +1,4 @@
-"""The lesson, as somebody reads it who knows neither Django nor this site."""
+"""The lesson in a browser."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from .conftest import watch
 
-# In one go: the headers that arrive replace some of the code.
+# All at once, since arriving headers replace some of the code.
 FIND_DIRECTIONS = "all => [...new Set(all.map((one) => getComputedStyle(one).direction))]"
 
 
@@ -46,7 +46,7 @@ def test_the_browser_reads_the_headers(page: Page) -> None:
     expect(media).to_contain_text("Cache-Control: public, max-age=31536000")
 
 
-def test_headers_that_do_not_come_leave_the_line_for_curl(browser: Browser, site: str) -> None:
+def test_without_headers_the_line_for_curl_stays(browser: Browser, site: str) -> None:
     page = browser.new_page(base_url=site)
     page.route(
         "**/*",
@@ -88,7 +88,7 @@ def test_media_files_are_taken_away_and_put_back(page: Page) -> None:
     page.wait_for_function("() => document.querySelector('main img').naturalWidth > 0")
 
 
-def test_the_lanes_stand_side_by_side_where_there_is_room(page: Page) -> None:
+def test_the_lanes_are_side_by_side_on_a_wide_screen(page: Page) -> None:
     static = page.locator(".station .lane-static").first.bounding_box()
     media = page.locator(".station .lane-media").first.bounding_box()
     assert static

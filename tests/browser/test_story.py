@@ -33,7 +33,7 @@ def join(page: Page, name: str) -> None:
 
 
 def is_drawn(page: Page, picture: str) -> bool:
-    """Whether a picture arrived: without JavaScript, by its own size from the layout."""
+    """Return whether a picture was loaded, by its size in the layout: there is no JavaScript."""
     image = page.locator(picture).first
     image.scroll_into_view_if_needed()
     url = image.get_attribute("src") or ""
@@ -41,7 +41,7 @@ def is_drawn(page: Page, picture: str) -> bool:
     return response.ok and response.headers["content-type"] == "image/webp"
 
 
-def test_a_visitor_joins_and_puts_up_a_picture(plain: Page, photo: Path, mail: Path) -> None:
+def test_a_visitor_joins_and_uploads_a_picture(plain: Page, photo: Path, mail: Path) -> None:
     join(plain, "grace")
     plain.get_by_label("Everyone").check()
     plain.get_by_role("button", name="Continue to your picture").click()
@@ -68,7 +68,7 @@ def test_a_visitor_joins_and_puts_up_a_picture(plain: Page, photo: Path, mail: P
 
 
 def tab_to(page: Page, target: Locator) -> None:
-    """Go on to an element by the Tab key alone, as somebody without a mouse does."""
+    """Move to an element with only the Tab key, as somebody without a mouse does."""
     for _ in range(40):
         page.keyboard.press("Tab")
         if target.evaluate("element => element === document.activeElement"):

@@ -1,4 +1,4 @@
-"""Pages are light: what comes over the wire, besides the pictures, and which pictures."""
+"""The bytes of pages without pictures, and which sizes of pictures they load."""
 
 import gzip
 from collections import Counter
@@ -66,7 +66,7 @@ def test_pictures_out_of_sight_wait(visit: Callable[..., Page]) -> None:
     assert len(lazy) > 12
 
 
-def test_all_is_from_here(visit: Callable[..., Page]) -> None:
+def test_nothing_is_loaded_from_other_hosts(visit: Callable[..., Page]) -> None:
     answers: list[Response] = []
     page = visit("list", answers)
     assert {urlsplit(answer.url).netloc for answer in answers} == {urlsplit(page.url).netloc}

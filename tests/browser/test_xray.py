@@ -1,4 +1,4 @@
-"""The X-ray, as somebody sees it who wants to know what a page is made of."""
+"""The X-ray, which shows the files of a page."""
 
 import gzip
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def test_pictures_are_outlined_and_named(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
 
 
-def test_static_pictures_and_initials_are_told_from_media(page: Page) -> None:
+def test_static_pictures_and_initials_differ_from_media(page: Page) -> None:
     page.goto("/")
     page.evaluate(
         """() => {
@@ -111,7 +111,7 @@ def test_the_panel_lists_every_file(page: Page) -> None:
     expect(page.locator("aside.xray")).to_match_aria_snapshot(PANEL)
 
 
-def test_an_opened_row_tells_the_cache_rule(page: Page) -> None:
+def test_an_opened_row_shows_the_cache_rule(page: Page) -> None:
     page.goto("/profiles/demo-00010/")
     asked: list[str] = []
     switch_on(page)
@@ -131,11 +131,11 @@ def test_a_file_that_the_browser_does_not_keep_is_asked_for_without_its_body(
     page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     page.on("request", lambda request: asked.append(request.method))
     assert open_row(page, "media") == RULE
-    assert asked == ["GET", "HEAD"]  # The first never left the browser.
+    assert asked == ["GET", "HEAD"]  # The first was answered by the browser's cache.
     page.close()
 
 
-def test_another_server_that_does_not_tell_is_said_not_to(browser: Browser, site: str) -> None:
+def test_a_file_of_another_server_is_marked_as_hidden(browser: Browser, site: str) -> None:
     page = browser.new_page(base_url=site, bypass_csp=True)
     picture = page.request.get(f"{site}/static/img/mark.svg").body()
     page.route(
@@ -155,8 +155,8 @@ def test_another_server_that_does_not_tell_is_said_not_to(browser: Browser, site
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        # What Chromium says of a file that was answered with 304, and of one that our server led on
-        # to another, as it does with a protected picture in a bucket.
+        # What Chromium reports for a response with status 304, and for a redirect to another
+        # server, such as that of a protected picture to the bucket.
         (300, "unchanged, not sent again"),
         (0, "hidden by the other server"),
     ],
@@ -177,7 +177,7 @@ def test_a_file_without_a_size_is_explained_by_its_headers(
     page.close()
 
 
-def test_what_a_script_asks_for_is_no_file_of_the_page(browser: Browser, site: str) -> None:
+def test_a_scripts_requests_are_not_files_of_the_page(browser: Browser, site: str) -> None:
     page = browser.new_page(base_url=site)
     page.goto("/how-it-works/")
     expect(page.locator(".headers").last).to_contain_text("Content-Type: image/webp")
@@ -230,7 +230,7 @@ def test_it_appears_in_one_go_however_slow_its_style_sheet_is(page: Page) -> Non
     expect(page.locator("aside.xray")).to_have_css("position", "sticky")
 
 
-def test_a_style_sheet_that_does_not_come_is_done_without(page: Page) -> None:
+def test_it_works_without_its_style_sheet(page: Page) -> None:
     page.route("**/xray.*.css", lambda route: route.fulfill(status=503))
     page.goto("/profiles/")
     switch_on(page)
@@ -254,7 +254,7 @@ def test_the_tab_remembers_it_and_another_tab_does_not(page: Page) -> None:
     expect(page.locator("aside.xray")).to_have_count(0)
 
 
-def test_it_comes_when_it_is_first_wanted(page: Page) -> None:
+def test_it_is_loaded_when_it_is_first_used(page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto("/profiles/")

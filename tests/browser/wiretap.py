@@ -1,4 +1,4 @@
-"""What a browser really sends: the bytes on the wire between it and the site."""
+"""The bytes that a browser really sends to the site."""
 
 import socket
 import threading
@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 
 
 class Wiretap:
-    """Stands between the browser and the site, and notes what the browser sends."""
+    """A proxy between the browser and the site that records what the browser sends."""
 
     def __init__(self, port: int) -> None:
         self.site = ("127.0.0.1", port)
-        self.sent = bytearray()  # All connections add to it, each from a thread of its own.
-        self.is_mute = False  # Then no answer of the site comes through.
+        self.sent = bytearray()  # All connections append to it, each in its own thread.
+        self.is_mute = False  # If true, no response of the site gets through.
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""The cells that pictures are opened in: what they cost, and what becomes of one taken over."""
+"""The cells that open pictures: their costs and their limits."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from profiles.pictures import cell
 
 @contextmanager
 def watch_cells() -> Iterator[list[Any]]:
-    """Give a list to which each cell that ends adds what the log says of it."""
+    """Give a list to which the log adds each cell that ends."""
     ended: list[Any] = []
 
     class Handler(logging.Handler):
@@ -29,10 +29,10 @@ def watch_cells() -> Iterator[list[Any]]:
 
 
 def check_cost(cells: list[Any]) -> None:
-    """Fail where the one cell that ended took more than is promised, or tried what it may not."""
+    """Fail if the one cell that ended exceeded its limits, or tried a forbidden call."""
     [ended] = cells
     assert cell.Zygote.current
-    # An idle one has some 25 MB; of the clock that ends it, a second is a few milliseconds longer.
+    # An idle cell has about 25 MB; the clock that kills it is a few milliseconds inexact.
     assert ended.megabytes <= 330
     assert ended.cpu <= 1000 * cell.Zygote.current.features["seconds"] + 100
     assert getattr(ended, "signal", "SIGXCPU") == "SIGXCPU"
@@ -40,7 +40,7 @@ def check_cost(cells: list[Any]) -> None:
 
 @contextmanager
 def hold_all_places() -> Iterator[None]:
-    """Let others wait for the cell, as many as may."""
+    """Occupy all places at the cell."""
     with ExitStack() as stack:
         for _ in range(cell.PLACES):
             stack.enter_context(cell._hold_place())

@@ -1,4 +1,4 @@
-"""How far two colours are apart to the eye."""
+"""The visible difference between two colours."""
 
 from math import atan2, cos, degrees, exp, hypot, radians, sin, sqrt
 

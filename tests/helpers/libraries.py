@@ -1,4 +1,4 @@
-"""The C libraries that the wheels of Pillow and pillow-heif carry, and the least of their versions.
+"""The C libraries in the wheels of Pillow and pillow-heif, and their minimum versions.
 
 A floor is raised with the lock when an advisory says so; below it stand holes that are known.
 """
@@ -22,7 +22,7 @@ FLOORS = {
 
 
 def list_versions() -> dict[str, tuple[int, ...]]:
-    """Return the version of each library, as the wheels that are installed have it."""
+    """Return the version of each library in the installed wheels."""
     avif = import_module("PIL._avif").codec_versions()
     heif = pillow_heif.libheif_info()
     texts = {

@@ -24,7 +24,6 @@ def draw(width: int = 640, height: int = 480, mode: str = "RGB") -> Image.Image:
 
 
 def encode(im: Image.Image, kind: str, **options: object) -> bytes:
-    """Return the bytes of a picture in a format."""
     file = BytesIO()
     im.save(file, kind, **options)
     return file.getvalue()
@@ -74,12 +73,12 @@ def store_turned(im: Image.Image, orientation: int, kind: str = "JPEG", **option
 
 
 def draw_as(kind: str, width: int = 64, height: int = 64) -> bytes:
-    """Return four coloured quarters in any of the formats that are taken; a HEIC is 64 × 64."""
+    """Return four coloured quarters in any accepted format; a HEIC is 64 × 64."""
     return make_heic() if kind == "HEIC" else encode(draw(width, height), kind)
 
 
 def draw_noise(side: int) -> Image.Image:
-    """Draw a square of noise, the same each time, which no format makes small."""
+    """Draw a square of noise, the same each time, which no format compresses well."""
     return Image.frombytes("RGB", (side, side), random.Random(1815).randbytes(side * side * 3))
 
 
@@ -100,7 +99,7 @@ def make_chunk(kind: bytes, data: bytes = b"") -> bytes:
 
 
 def make_png(depth: int, colour_type: int, row: bytes, *chunks: bytes) -> bytes:
-    """Return a PNG of 64 equal rows of 64 pixels, with chunks of one's own before the data."""
+    """Return a PNG of 64 equal rows of 64 pixels, with the given chunks before the data."""
     header = struct.pack(">LLBBBBB", 64, 64, depth, colour_type, 0, 0, 0)
     data = make_chunk(b"IDAT", zlib.compress((b"\0" + row) * 64))
     head = b"\x89PNG\r\n\x1a\n" + make_chunk(b"IHDR", header)
@@ -108,7 +107,7 @@ def make_png(depth: int, colour_type: int, row: bytes, *chunks: bytes) -> bytes:
 
 
 def make_claim(kind: str, width: int, height: int) -> bytes:
-    """Return a small file of a format whose header claims a size that is not there."""
+    """Return a small file of a format whose header claims a false size."""
     if kind == "HEIC":
         return make_heic(claim=(width, height))
     data = bytearray(draw_as(kind))
@@ -234,8 +233,8 @@ def make_heic(
         unit = bytes([kind << 1, 1]) + unit.replace(b"\0\0\0", b"\0\0\3\0")
         hvcc += struct.pack(">BHH", 0x80 | kind, 1, len(unit)) + unit
     data = b"\x26\x01" + pack_bits("10", 0, 2, 0)
-    # Before each block, what the arithmetic coder (9.3) makes of "one part, raw"; after the last
-    # one, of "end of slice".
+    # The arithmetic code (9.3) of "one part, raw" before each block, and of "end of slice" after
+    # the last one.
     for coded, colour in zip((269, 279, 291, 301), QUARTERS, strict=True):
         y, cb, cr = Image.new("RGB", (1, 1), colour).convert("YCbCr").tobytes()
         y, cb, cr = 16 + y * 219 // 255, 16 + cb * 224 // 255, 16 + cr * 224 // 255

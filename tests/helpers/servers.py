@@ -1,4 +1,4 @@
-"""The site as its users run it: in a process of its own, reached over HTTP."""
+"""The site in a separate process, reached over HTTP."""
 
 import os
 import re
@@ -21,7 +21,7 @@ RUNSERVER = ("manage.py", "runserver", "--noreload", "127.0.0.1:{port}")
 
 
 def find(pattern: str, text: str) -> str:
-    """Return the first place in a text that a pattern matches; fail where there is none."""
+    """Return the first match of a pattern in a text; fail if there is none."""
     match = re.search(pattern, text)
     assert match, f"{pattern} is not in: {text}"
     return match[0]
@@ -97,7 +97,7 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
-    """Ask for a path as it is written, without tidying it; return the answer and its body."""
+    """Request a path without normalizing it; return the response and its body."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(method, path, headers=names)
@@ -106,7 +106,7 @@ def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTTP
 
 
 def upload(port: int, session: str, picture: bytes, source: str = "127.0.0.1") -> int:
-    """Upload a picture as a script of a member; return the status of the answer.
+    """Upload a picture as a script of a member; return the status of the response.
 
     `source` is an address of the loopback network: a front counts by address.
     """

@@ -24,14 +24,14 @@ class StuckStorage(FileSystemStorage):
 
 
 class RenamingStorage(FileSystemStorage):
-    """A storage that believes every name to be taken."""
+    """A storage that reports every name as taken."""
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name.replace("-", "_")
 
 
 class SlowStorage(FileSystemStorage):
-    """A storage so slow that the owner changes the visibility while a picture is written."""
+    """A slow storage: the owner changes the visibility while a picture is written."""
 
     meanwhile: ClassVar[list[str]] = []
 

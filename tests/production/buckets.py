@@ -1,4 +1,4 @@
-"""A bucket on a real S3 server, and a line to it that can be cut.
+"""A bucket on a real S3 server, and a connection to it that can be cut.
 
 LIKENESS_S3 names the server and its keys: http://key:secret@127.0.0.1:7480.
 """
@@ -23,7 +23,7 @@ POLICY = ROOT / "deploy" / "bucket-policy.json"
 
 
 class Line:
-    """A forwarder of TCP to the server: it counts what is sent, and can be cut or made to hang.
+    """A TCP proxy to the server: it counts the bytes, and can be cut or made to hang.
 
     Or torn: then the end of each answer is missing.
     """
@@ -65,7 +65,7 @@ class Line:
 
     @contextmanager
     def being(self, state: str) -> Iterator[None]:
-        """Cut the line, tear it, or make it hang, until the block ends."""
+        """Refuse or break connections, or make them hang, until the block ends."""
         self.state = state
         self._hang_up()
         try:
@@ -86,7 +86,7 @@ class Line:
 
 
 class Bucket:
-    """A bucket with the policy that is shipped."""
+    """A bucket with the policy from deploy/."""
 
     def __init__(self) -> None:
         self.name = f"likeness-{secrets.token_hex(4)}"
@@ -119,7 +119,7 @@ class Bucket:
 
 
 def fetch(url: str, **headers: str) -> tuple[HTTPResponse, bytes]:
-    """Ask for a URL as a stranger does, without following where it leads."""
+    """Request a URL as a stranger, without following redirects."""
     parts = urlsplit(url)
     connection = HTTPConnection(str(parts.hostname), parts.port, timeout=60)
     connection.request("GET", f"{parts.path}?{parts.query}".rstrip("?"), headers=headers)

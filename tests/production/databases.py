@@ -40,14 +40,14 @@ class Database:
         self.run("pg_ctl", verb, "--wait", "--silent", "--mode=fast", *start)
 
     def list_connections(self) -> set[int]:
-        """Return the process ids of the server that others than this test are connected to."""
+        """Return the process ids of the server's connections, without this test's."""
         sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
         with psycopg.connect(self.url) as connection:
             pids = {pid for (pid,) in connection.execute(sql)}
             return pids - {connection.info.backend_pid}
 
     def make_owned(self, name: str) -> str:
-        """Make a database whose owner may do nothing else; return its URL."""
+        """Create a database whose owner has no other rights; return its URL."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"CREATE ROLE {name} LOGIN")
             connection.execute(f"CREATE DATABASE {name} OWNER {name}")

@@ -1,4 +1,4 @@
-"""The container engine, asked as an operator asks it."""
+"""The container engine, used as by an operator."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def read_documented(heading: str) -> str:
 
 
 def stand_in(script: str, container: str, volume: str, image: str) -> str:
-    """Return commands that are written for the container, volume and image "likeness" for others.
+    """Return the manual's commands for another container, volume and image than "likeness".
 
     On the host's network, so that no bridge need be there.
     """

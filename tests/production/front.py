@@ -35,7 +35,7 @@ class Front:
         source: str = "127.0.0.2",
         **headers: str,
     ) -> tuple[HTTPResponse, bytes]:
-        """Send one request as it is written, from any address of the loopback network."""
+        """Send one request unchanged, from any address of the loopback network."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, names)
@@ -46,7 +46,7 @@ class Front:
 
     def read_log(self, request_id: str, name: str = "access.log") -> dict[str, Any]:
         """Return what a log says about a request."""
-        for _ in range(50):  # A line is written after the answer.
+        for _ in range(50):  # nginx writes the line after the response.
             for line in (self.folder / name).read_text().splitlines():
                 if f'"request_id": "{request_id}"' in line:
                     entry: dict[str, Any] = json.loads(line)

@@ -48,13 +48,13 @@ class Site:
         return manage(self.environment, *arguments)
 
     def audit(self, *arguments: str) -> str:
-        """Return what audit_media says; fail when a file is missing."""
+        """Return the output of audit_media; fail if a file is missing."""
         done = self.manage("audit_media", "--older-than", "0", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
     def ask(self, path: str, visitor: Visitor | None = None) -> tuple[HTTPResponse, bytes]:
-        """Ask the site, without following where it sends."""
+        """Send a request to the site, without following redirects."""
         cookies = list(visitor.cookies) if visitor else []
         return fetch(self.origin + path, Cookie="; ".join(f"{c.name}={c.value}" for c in cookies))
 
@@ -62,7 +62,7 @@ class Site:
         self.ada.send("/profile/edit/", **EDIT, visibility=visibility)
 
     def find_picture(self) -> str:
-        """Return the address of Ada's picture as her page names it, of the largest size."""
+        """Return the URL of Ada's picture on her page, in the largest size."""
         url = r'src="([^"]+/(?:avatars|protected)/[^"]+)-\d+\.webp"'
         return found(url, self.ada.page("/profiles/ada/")) + "-512.webp"
 
@@ -71,7 +71,7 @@ def make_variables(bucket: Bucket, port: int) -> dict[str, str]:
     return {
         "AWS_STORAGE_BUCKET_NAME": bucket.name,
         "AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        # Another host than that of the bucket, as a CDN is.
+        # Another host than the bucket's, like a CDN.
         "AWS_S3_CUSTOM_DOMAIN": f"localhost:{port}/{bucket.name}",
         "AWS_S3_URL_PROTOCOL": "http:",
         "AWS_ACCESS_KEY_ID": str(S3.username),
@@ -128,11 +128,11 @@ def test_an_old_address_of_a_public_picture_leads_to_the_bucket(site: Site) -> N
     url = site.find_picture()
     response, _ = site.ask("/media/avatars/" + url.partition("/avatars/")[2])
     assert (response.status, response.headers["Location"]) == (302, url)
-    # Of other sites' pages too: browsers look at this on each step of the way.
+    # Also on other sites' pages: browsers check this header at each redirect.
     assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
-def test_a_protected_picture_comes_by_a_signed_address_that_nobody_keeps(site: Site) -> None:
+def test_a_protected_picture_has_a_signed_url_that_is_not_cached(site: Site) -> None:
     site.show_to("members")
     path = site.find_picture()
     assert path.startswith("/media/protected/")
@@ -162,7 +162,7 @@ def test_nobody_else_gets_a_protected_picture(site: Site) -> None:
 
 
 @pytest.mark.parametrize("field", ["X-Amz-Signature", "X-Amz-Expires", "X-Amz-Date"])
-def test_a_signed_address_that_was_changed_is_refused(field: str, site: Site) -> None:
+def test_a_changed_signed_url_is_refused(field: str, site: Site) -> None:
     site.show_to("members")
     location = str(site.ask(site.find_picture(), site.ada)[0].headers["Location"])
     parts = urlsplit(location)
@@ -172,13 +172,13 @@ def test_a_signed_address_that_was_changed_is_refused(field: str, site: Site) ->
     assert fetch(parts._replace(query=urlencode(query)).geturl())[0].status == 403
 
 
-def test_a_signed_address_is_of_one_file(site: Site) -> None:
+def test_a_signed_url_is_valid_for_one_file(site: Site) -> None:
     site.show_to("members")
     location = str(site.ask(site.find_picture(), site.ada)[0].headers["Location"])
     assert fetch(location.replace("-512.webp", "-64.webp"))[0].status == 403
 
 
-def test_a_signed_address_is_worth_nothing_once_its_time_is_over(site: Site) -> None:
+def test_a_signed_url_expires(site: Site) -> None:
     site.show_to("members")
     name = site.find_picture().removeprefix("/media/")
     code = (
@@ -204,7 +204,7 @@ def test_a_picture_that_is_hidden_is_gone_from_its_public_address(site: Site) ->
     assert len(site.bucket.list()) == 5
 
 
-def test_a_page_is_made_without_a_word_to_the_bucket(site: Site) -> None:
+def test_rendering_a_page_sends_nothing_to_the_bucket(site: Site) -> None:
     for visibility in ("public", "members"):
         site.show_to(visibility)
         sent = site.line.sent
@@ -231,7 +231,7 @@ def test_while_the_bucket_is_down_the_form_says_so_and_the_old_picture_stays(
     assert site.bucket.list() == files
 
 
-def test_while_the_bucket_is_down_nobody_is_shown_to_others_than_before(site: Site) -> None:
+def test_while_the_bucket_is_down_no_audience_changes(site: Site) -> None:
     site.show_to("members")
     with site.line.being("cut"), pytest.raises(HTTPError) as refused:
         site.show_to("public")
@@ -242,14 +242,14 @@ def test_while_the_bucket_is_down_nobody_is_shown_to_others_than_before(site: Si
 
 
 @pytest.mark.parametrize("state", ["cut", "torn"])
-def test_while_the_bucket_is_down_it_is_said_where_there_is_no_form(state: str, site: Site) -> None:
+def test_while_the_bucket_is_down_a_page_without_a_form_says_so(state: str, site: Site) -> None:
     with site.line.being(state):
         response, body = site.ask("/accounts/export/", site.ada)
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
     assert "Our picture store does not answer" in body.decode()
 
 
-def test_a_picture_is_removed_while_the_bucket_is_down_and_its_files_later(site: Site) -> None:
+def test_while_the_bucket_is_down_a_picture_can_be_removed(site: Site) -> None:
     linus = join(site.origin, "linus")
     linus.upload("/profile/avatar/", "avatar", draw_jpeg())
     with site.line.being("cut"):
@@ -258,7 +258,7 @@ def test_a_picture_is_removed_while_the_bucket_is_down_and_its_files_later(site:
     assert "0 orphans found." in site.audit()
 
 
-def test_a_misspelt_bucket_takes_nobodys_picture_away(site: Site) -> None:
+def test_with_a_misspelt_bucket_no_picture_is_lost(site: Site) -> None:
     site.show_to("members")
     code = (
         "from profiles.models import Profile\n"
@@ -282,14 +282,14 @@ def test_an_account_is_erased_with_its_files(site: Site) -> None:
     assert site.bucket.list() == before
 
 
-def test_everything_can_be_taken_away(site: Site) -> None:
+def test_all_data_can_be_downloaded(site: Site) -> None:
     archive = ZipFile(BytesIO(site.ada.get("/accounts/export/")[1]))
     assert len([name for name in archive.namelist() if name.startswith("picture-")]) == 5
     described = json.loads(archive.read("likeness.json"))
     assert described["profile"]["avatar"].startswith(("avatars/", "protected/"))
 
 
-def test_all_pictures_are_made_anew_under_fresh_names(site: Site) -> None:
+def test_all_pictures_are_rebuilt_under_new_names(site: Site) -> None:
     before = set(site.bucket.list())
     assert "1 avatars made anew." in site.manage("rebuild_avatars").stdout
     assert not before & set(site.bucket.list())
@@ -331,7 +331,7 @@ needs_rclone = pytest.mark.skipif(not shutil.which("rclone"), reason="Install rc
 
 
 def manage_all(environment: dict[str, str], *commands: tuple[str, ...]) -> str:
-    """Run commands of manage.py, which must not fail; return what the last one says."""
+    """Run commands of manage.py, which must not fail; return the last one's output."""
     for command in commands:
         done = manage(environment, *command)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -353,7 +353,7 @@ def test_pictures_move_from_a_disk_to_a_bucket_and_back(tmp_path: Path) -> None:
             name = next((media / folder).rglob("*-512.webp")).relative_to(media)
             head = bucket.client.head_object(Bucket=bucket.name, Key=str(name))
             assert (head["ContentType"], head["CacheControl"]) == ("image/webp", rule)
-        # Somebody hides theirs, before the site stops and the rest is copied.
+        # Somebody hides a picture before the site stops and the rest is copied.
         manage_all(disk, hide)
         rclone(to_bucket, tmp_path, bucket)
         assert "15 files, 5 orphans deleted." in manage_all(in_bucket, AUDIT)
@@ -368,7 +368,7 @@ def test_pictures_move_from_a_disk_to_a_bucket_and_back(tmp_path: Path) -> None:
 
 @needs_rclone
 @pytest.mark.skipif(not BIN, reason="Install postgresql.")
-def test_a_backup_of_many_machines_brings_everything_back(tmp_path: Path) -> None:
+def test_a_backup_of_many_machines_restores_everything(tmp_path: Path) -> None:
     bucket = Bucket()
     restore = find("pg_restore .+", (ROOT / "docs" / "deploying.md").read_text().split(MANY)[1])
     try:
@@ -390,7 +390,7 @@ def test_a_backup_of_many_machines_brings_everything_back(tmp_path: Path) -> Non
 
 
 def rclone(script: str, folder: Path, bucket: Bucket, **others: str) -> None:
-    """Run commands of the manual, for which the server is rclone's remote "bucket"."""
+    """Run commands of the manual, with the server as rclone's remote "bucket"."""
     remote = {
         "TYPE": "s3",
         "PROVIDER": "Other",
@@ -408,6 +408,6 @@ def rclone(script: str, folder: Path, bucket: Bucket, **others: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_the_health_of_the_bucket_is_told(site: Site) -> None:
+def test_the_health_of_the_bucket_is_reported(site: Site) -> None:
     assert site.ask("/healthz?media=1")[0].status == 200
     assert not re.search("healthz", " ".join(site.bucket.list()))

@@ -81,14 +81,14 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compositio
     )
     ports = {name: str(find_port()) for name in ("NGINX_PORT", "SITE_PORT", "DB_PORT")}
     copy_configuration(folder, {"listen 8080": f"listen 127.0.0.1:{ports['NGINX_PORT']}"})
-    # pytest's folders are for their owner only, and umask may say the same; nginx is user 101.
+    # pytest's folders are readable only by their owner, but nginx is user 101.
     for path in [*folder.glob("deploy/**/*"), folder / "deploy"]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     name = f"likeness-test-{secrets.token_hex(4)}"
     files = {"COMPOSE_FILE": "compose.yaml:tests/production/compose.host.yaml"}
     environment = os.environ | ports | files | {"COMPOSE_PROJECT_NAME": name}
     composition = Composition(folder, environment, int(ports["NGINX_PORT"]))
-    # A developer's, which must not get in.
+    # A developer's file, which must not be used.
     (folder / ".env").write_text("DJANGO_ALLOWED_HOSTS=evil.example\nPOSTGRES_PASSWORD=x\n")
     composition.run_documented("Start the composition")
     variables = (folder / "likeness.env").read_text()
@@ -125,7 +125,7 @@ MEDIA_DELIVERY=app
 """
 
 
-def test_people_and_pictures_of_the_first_stage_come_along(composition: Composition) -> None:
+def test_people_and_pictures_of_the_first_stage_are_moved(composition: Composition) -> None:
     image, name = os.environ["LIKENESS_IMAGE"], f"likeness-test-{secrets.token_hex(4)}"
     (composition.folder / "site.env").write_text(STAGE_1)
     run = f"docker run --rm --env-file site.env --network host --volume {name}:/data {image}"
@@ -142,13 +142,13 @@ def test_people_and_pictures_of_the_first_stage_come_along(composition: Composit
     url = found(r'src="(/media/avatars/[^"]+\.webp)"', visitor.page("/profiles/demo-00001/"))
     headers, content = visitor.get(url)
     assert Image.open(BytesIO(content)).format == "WEBP"
-    assert headers["X-Request-ID"] is None  # nginx reads what was brought along.
-    # Whoever joins now does not get the number of somebody who came along.
+    assert headers["X-Request-ID"] is None  # nginx serves a moved picture without Django.
+    # A new member does not get the id of a moved one.
     visitor.send("/accounts/signup/", username="mary", **ACCOUNT | {"email": "mary@example.com"})
     assert "mary" in visitor.page("/profile/edit/")
 
 
-def test_a_visitor_puts_up_a_picture_and_shows_it_to_all(
+def test_a_visitor_uploads_a_picture_and_shows_it_to_all(
     composition: Composition, ada: Visitor
 ) -> None:
     stranger = Visitor(composition.origin)
@@ -169,7 +169,7 @@ def test_a_visitor_puts_up_a_picture_and_shows_it_to_all(
     assert stranger.get(style)[0]["Content-Type"].startswith("text/css")
 
 
-def test_all_are_healthy_and_nobody_can_do_more_than_they_need(composition: Composition) -> None:
+def test_all_services_are_healthy_and_without_needless_rights(composition: Composition) -> None:
     for service in ("nginx", "site", "migrate", "db"):
         state = composition.inspect(service)
         if service == "migrate":
@@ -183,7 +183,7 @@ def test_all_are_healthy_and_nobody_can_do_more_than_they_need(composition: Comp
     assert composition.run("docker compose exec -T site id -u").strip() == "10001"
 
 
-def test_no_secret_goes_to_who_has_no_use_for_it(composition: Composition) -> None:
+def test_a_service_gets_only_the_secrets_that_it_needs(composition: Composition) -> None:
     text = (composition.folder / "likeness.env").read_text()
     key, password, same = (
         found(rf"(?m)^{name}=(.+)$", text)
@@ -220,7 +220,7 @@ def test_no_request_fails_while_the_site_reloads(composition: Composition) -> No
     assert composition.run("docker compose logs site").count("Handling signal: hup") == 2
 
 
-def test_an_upgrade_keeps_what_visitors_made(composition: Composition, ada: Visitor) -> None:
+def test_an_upgrade_keeps_accounts_and_pictures(composition: Composition, ada: Visitor) -> None:
     url = find_picture(ada)
     before = ada.get(url)[1]
     image = composition.inspect("site")["Image"]
@@ -228,14 +228,14 @@ def test_an_upgrade_keeps_what_visitors_made(composition: Composition, ada: Visi
     style.write_text(style.read_text() + "/* of the next version */\n")
     composition.run_documented("Upgrade the composition")
     assert composition.inspect("site")["Image"] != image
-    # The same session, the same picture; but the new stylesheet, not the one nginx has kept.
+    # The same session and picture, but the new stylesheet, not the one in nginx's cache.
     assert ada.get(find_picture(ada))[1] == before
     assert find_picture(ada) == url
     new = found(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', ada.page("/"))
     assert b"of the next version" in ada.get(new)[1]
 
 
-def test_a_backup_brings_everything_back(composition: Composition, ada: Visitor) -> None:
+def test_a_backup_restores_everything(composition: Composition, ada: Visitor) -> None:
     url = find_picture(ada)
     before = ada.get(url)[1]
     composition.run_documented("Back up the composition")

@@ -55,7 +55,7 @@ def volume() -> Iterator[str]:
 
 
 def hardened(volume: str, **variables: str) -> list[str]:
-    """Return the options that take from the container what it does not need."""
+    """Return the options that remove needless rights from the container."""
     options = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     options += ["--network=host", f"--volume={volume}:/data"]
     return options + [f"--env={name}={value}" for name, value in (VARIABLES | variables).items()]
@@ -80,13 +80,13 @@ def site(volume: str) -> Iterator[tuple[str, str]]:
         yield running
 
 
-def test_a_picture_outlives_its_container(volume: str) -> None:
+def test_a_picture_survives_its_container(volume: str) -> None:
     with serve(volume) as (_, origin):
         ada = Visitor(origin)
         account = {"username": "ada", "email": "ada@example.com"}
         ada.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)
         ada.upload("/profile/avatar/", "avatar", draw_photo())
-        # Members only, as every new profile is.
+        # Members only, like every new profile.
         url = found(r'src="(/media/protected/[^"]+\.webp)"', ada.page("/profiles/ada/"))
         before = ada.get(url)[1]
         assert Image.open(BytesIO(before)).format == "WEBP"
@@ -98,7 +98,7 @@ def test_a_picture_outlives_its_container(volume: str) -> None:
             Visitor(origin).get(url)
 
 
-def test_a_backup_brings_everything_back(volume: str, tmp_path: Path) -> None:
+def test_a_backup_restores_everything(volume: str, tmp_path: Path) -> None:
     with serve(volume) as (container, origin):
 
         def run(heading: str) -> str:
@@ -138,7 +138,7 @@ def test_nobody_inside_is_root(site: tuple[str, str]) -> None:
     assert docker("inspect", "--format={{.Config.User}}", IMAGE) == "10001"
 
 
-def test_the_image_holds_what_serving_needs_and_no_more() -> None:
+def test_the_image_contains_only_what_the_site_needs() -> None:
     names = docker("run", "--rm", "--network=none", IMAGE, "ls", "--almost-all", "/app").split()
     assert names == [
         "config",
@@ -203,7 +203,7 @@ def test_a_browser_that_has_a_picture_is_not_sent_it_again(picture: tuple[str, s
         "",
     ],
 )
-def test_only_files_that_the_site_has_named_are_handed_out(
+def test_only_files_named_by_the_site_are_served(
     path: str, picture: tuple[str, str], site: tuple[str, str]
 ) -> None:
     docker("exec", site[0], "sh", "-c", "echo a secret > /data/media/avatars/stray.txt")
@@ -213,7 +213,7 @@ def test_only_files_that_the_site_has_named_are_handed_out(
     assert b"SQLite" not in body
 
 
-def test_what_it_does_not_need_is_taken_from_the_container(site: tuple[str, str]) -> None:
+def test_the_container_has_no_needless_rights(site: tuple[str, str]) -> None:
     status = docker("exec", site[0], "cat", "/proc/1/status")
     assert found(r"CapEff:\s+(\w+)", status).strip("0") == ""
     assert found(r"NoNewPrivs:\s+(\d)", status) == "1"
@@ -233,7 +233,7 @@ print(os.WTERMSIG(os.waitpid(cell, 0)[1]))
 """
 
 
-def test_the_filter_of_what_opens_pictures_holds_in_the_container(site: tuple[str, str]) -> None:
+def test_the_filter_of_the_cells_works_in_the_container(site: tuple[str, str]) -> None:
     signal_number = docker("exec", site[0], "python", "-c", BREAK_OUT).strip()
     assert signal_number == str(int(signal.SIGSYS))
     code = "from profiles.pictures import cell; print(cell.has_filter())"
@@ -265,13 +265,13 @@ def test_hostile_pictures_do_not_exhaust_the_memory(volume: str) -> None:
             statuses = [*visitors.map(partial(upload, port), members, pictures)]
         assert set(statuses) <= {201, 400, 413, 503}
         assert not json.loads(docker("inspect", "--format={{json .State.OOMKilled}}", container))
-        for _ in range(100):  # The engine writes a line down some time after it was said.
+        for _ in range(100):  # The engine stores a line with some delay.
             log = docker("logs", container)
             if log.count('"logger": "likeness.uploads"') >= len(HOSTILE):
                 break
             time.sleep(0.1)
         assert "SIGKILL" not in log
-        # Each is counted, an answer of 503 as well.
+        # Each is counted, also with status 503.
         assert log.count('"logger": "likeness.uploads"') == len(HOSTILE)
 
 
@@ -286,7 +286,7 @@ class Migration(migrations.Migration):
 
 @pytest.fixture
 def next_image(tmp_path: Path) -> Iterator[str]:
-    """Build the image of the next version, which has one migration more."""
+    """Build the image of a next version with one more migration."""
     shell = "ls profiles/migrations | grep ^0 | tail -n 1"
     last = docker("run", "--rm", "--network=none", IMAGE, "sh", "-c", shell).removesuffix(".py")
     (tmp_path / "9999_next.py").write_text(MIGRATION.replace("{last}", last))

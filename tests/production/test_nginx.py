@@ -48,7 +48,7 @@ class Site(Front):
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.ada.cookies)
 
     def reload(self) -> None:
-        """Tell gunicorn to read the code and the static files anew, as after an upgrade."""
+        """Make gunicorn read the code and the static files again, as after an upgrade."""
         os.kill(int((self.folder / "gunicorn.pid").read_text()), signal.SIGHUP)
 
 
@@ -81,8 +81,8 @@ def join(port: int, name: str) -> Visitor:
     return visitor
 
 
-def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) -> None:
-    """With every picture held up, each of two workers has two in hand; the others come again."""
+def test_pages_are_served_during_too_many_uploads(site: Site) -> None:
+    """While pictures are delayed, each of two workers holds two; the other uploads are repeated."""
     master = int((site.folder / "gunicorn.pid").read_text())
     zygotes = [child for worker in find_children(master) for child in find_children(worker)]
     assert len(zygotes) == 2
@@ -108,7 +108,7 @@ def test_pages_are_served_while_more_pictures_come_than_can_be_made(site: Site) 
     assert set(statuses) == {201, 503}
 
 
-def test_a_public_picture_comes_from_nginx_alone(site: Site) -> None:
+def test_nginx_alone_serves_a_public_picture(site: Site) -> None:
     response, body = site.ask(site.public, Accept_Encoding="gzip")
     assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
     assert body == (site.folder / site.public[1:]).read_bytes()
@@ -125,7 +125,7 @@ def test_a_public_picture_comes_from_nginx_alone(site: Site) -> None:
     assert site.ask(drawing)[0].getheader("Cache-Control") == PUBLIC
 
 
-def test_a_protected_picture_comes_from_nginx_once_django_has_looked(site: Site) -> None:
+def test_nginx_serves_a_protected_picture_after_djangos_check(site: Site) -> None:
     response, body = site.ask(site.protected, Cookie=site.cookie)
     assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
     assert body == (site.folder / site.protected[1:]).read_bytes()
@@ -145,7 +145,7 @@ def test_a_protected_picture_is_denied_to_a_stranger(site: Site) -> None:
 
 
 @pytest.mark.parametrize("kind", ["public", "protected"])
-def test_a_picture_comes_in_parts_and_only_once(kind: str, site: Site) -> None:
+def test_nginx_answers_range_and_conditional_requests(kind: str, site: Site) -> None:
     url, whole = getattr(site, kind), site.ask(getattr(site, kind), Cookie=site.cookie)
     part, body = site.ask(url, Cookie=site.cookie, Range="bytes=4-11")
     assert (part.status, body) == (206, whole[1][4:12])
@@ -167,12 +167,12 @@ def test_a_protected_picture_is_not_confirmed_to_a_stranger_who_knows_its_tag(si
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
-def test_a_picture_is_only_to_be_read(method: str, site: Site) -> None:
+def test_a_picture_can_only_be_read(method: str, site: Site) -> None:
     assert site.ask(site.public, method)[0].status == 405
     assert (site.folder / site.public[1:]).exists()
 
 
-def test_only_what_the_site_has_written_is_handed_out(site: Site) -> None:
+def test_only_files_written_by_the_site_are_served(site: Site) -> None:
     name = Path(site.public).name
     for stray in ("avatars/notes.txt", "avatars/00/x.webp", f"avatars/00/x{name}"):
         file = site.folder / "media" / stray
@@ -186,7 +186,7 @@ def test_only_what_the_site_has_written_is_handed_out(site: Site) -> None:
         assert site.ask(folder)[0].status == 404
 
 
-def test_a_picture_that_is_gone_is_not_found_in_the_look_of_the_site(site: Site) -> None:
+def test_a_missing_picture_has_the_sites_404_page(site: Site) -> None:
     response, body = site.ask(f"/media/avatars/00/{32 * '0'}-512.webp")
     assert response.status == 404
     assert b"Nobody and nothing here" in body
@@ -245,7 +245,7 @@ def find_stylesheet(site: Site) -> str:
 
 
 def find_cache_outcome(site: Site, agent: str) -> str:
-    """Return what the cache did for a browser of that name; a line is written after the answer."""
+    """Return the cache's status for a browser of that name, from the log."""
     for _ in range(100):
         for line in (site.folder / "access.log").read_text().splitlines():
             if f'"user_agent": "{agent}"' in line:
@@ -254,7 +254,7 @@ def find_cache_outcome(site: Site, agent: str) -> str:
     raise AssertionError(f"{agent} is not in the log.")
 
 
-def test_a_new_build_is_not_hidden_behind_the_old_one(site: Site) -> None:
+def test_a_new_build_replaces_the_cached_files(site: Site) -> None:
     old = find_stylesheet(site)
     new = re.sub(r"[0-9a-f]{12}", "0123456789ab", old)
     site.ask(old)
@@ -271,13 +271,13 @@ def test_a_new_build_is_not_hidden_behind_the_old_one(site: Site) -> None:
     response, body = site.ask(new)
     assert (response.status, body) == (200, b"/* new */")
     assert "immutable" in response.headers["Cache-Control"]
-    # A page that was open before the upgrade still finds its own.
+    # A page that was open before the upgrade still finds its files.
     assert site.ask(old)[0].status == 200
     plain = site.ask("/static/css/site.css")[0]
     assert plain.getheader("Cache-Control") == "max-age=60, public"
 
 
-def test_a_page_is_compressed_and_its_token_is_never_the_same(site: Site) -> None:
+def test_a_page_is_compressed_and_its_token_differs_each_time(site: Site) -> None:
     pages = [site.ask("/accounts/login/", Accept_Encoding="gzip") for _ in range(2)]
     assert all(response.getheader("Content-Encoding") == "gzip" for response, _ in pages)
     assert "Accept-Encoding" in ", ".join(pages[0][0].headers.get_all("Vary") or [])
@@ -295,7 +295,7 @@ def send_photo(
     cookie: str = "",
     source: str = "127.0.0.1",
 ) -> tuple[int, str]:
-    """Send the form with a file of a size, and read the answer only then, as a browser does."""
+    """Send the form with a file of a size, and only then read the response, as a browser does."""
     part = '--cut\r\nContent-Disposition: form-data; name="'
     head = f'{part}csrfmiddlewaretoken"\r\n\r\n{token}\r\n{part}description"\r\n\r\nMe, by the sea'
     head += f'\r\n{part}avatar"; filename="me.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
@@ -327,7 +327,7 @@ def test_a_photo_above_the_sites_limit_is_refused_in_its_form(site: Site) -> Non
     assert "Me, by the sea" in answer
 
 
-def test_a_photo_above_nginxs_limit_is_refused_in_words_on_a_slow_link_too(site: Site) -> None:
+def test_a_photo_above_nginxs_limit_gets_its_page_on_a_slow_link_too(site: Site) -> None:
     # By default nginx closes the connection after 5 s without data, and the response is lost.
     status, answer = send_as_ada(site, 45 * MEGABYTE, pause=7)
     assert status == 413
@@ -335,23 +335,23 @@ def test_a_photo_above_nginxs_limit_is_refused_in_words_on_a_slow_link_too(site:
     assert 'href="/errors/errors.css"' in answer
 
 
-def test_on_a_slow_link_one_reads_that_the_site_is_away(tmp_path: Path) -> None:
+def test_the_page_for_an_outage_arrives_on_a_slow_link(tmp_path: Path) -> None:
     with front.serve(tmp_path) as nginx:
         status, answer = send_photo(nginx, 3 * MEGABYTE, pause=7)
     assert status == 502
     assert "Try again in a minute" in answer
 
 
-def test_on_a_slow_link_one_reads_that_one_was_too_quick(site: Site) -> None:
+def test_the_page_for_too_many_requests_arrives_on_a_slow_link(site: Site) -> None:
     status, answer = 0, ""
-    while status != 429:  # Within the second, one more may be free again.
+    while status != 429:  # One more request may be allowed within the second.
         for _ in range(60):
             site.ask("/profile/avatar/", "POST", b"x=1", source="127.0.0.7")
         status, answer = send_photo(site, 3 * MEGABYTE, pause=7, source="127.0.0.7")
-    assert "Wait a minute" in answer
+    assert "Try again in a minute" in answer
 
 
-def test_many_photos_that_do_not_arrive_take_no_room_from_others(site: Site) -> None:
+def test_stalled_uploads_do_not_block_others(site: Site) -> None:
     head = f"POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"
     head += f"Content-Length: {39 * MEGABYTE}\r\nConnection: close\r\n\r\n"
     with ExitStack() as stack:
@@ -372,7 +372,7 @@ def test_many_photos_that_do_not_arrive_take_no_room_from_others(site: Site) -> 
 
 
 def ask_until(site: Site, status: int, source: str) -> tuple[HTTPResponse, bytes]:
-    """Send a form until nginx has noticed who came or went; return the last answer."""
+    """Send a form until nginx has noticed the other connections; return the last response."""
     for _ in range(40):  # Twice a second: more would be too often.
         answer = site.ask("/profile/avatar/", "POST", b"x=1", source=source)
         if answer[0].status == status:
@@ -388,7 +388,7 @@ def test_a_form_without_a_photo_is_small(site: Site) -> None:
     assert (entry["method"], entry["path"]) == ("POST", "/accounts/login/")
 
 
-def test_a_body_that_does_not_say_its_size_is_refused_in_words_too(site: Site) -> None:
+def test_a_body_without_a_length_gets_the_page_as_well(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.port), timeout=60) as line:
         request = "POST /profile/avatar/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         line.sendall(f"{request}Transfer-Encoding: chunked\r\n\r\n".encode())
@@ -400,12 +400,12 @@ def test_a_body_that_does_not_say_its_size_is_refused_in_words_too(site: Site) -
     assert b"A photo may have up to 20 MB" in answer
 
 
-def test_who_tries_too_often_is_told_when_to_come_back_and_nobody_else(site: Site) -> None:
+def test_only_the_address_with_too_many_attempts_is_refused(site: Site) -> None:
     flood = [site.ask("/accounts/login/", "POST", b"x=1", source="127.0.0.9") for _ in range(60)]
     refused = [(response, body) for response, body in flood if response.status == 429]
     assert refused
     assert refused[0][0].getheader("Retry-After") == "60"
-    assert b"Wait a minute" in refused[0][1]
+    assert b"Try again in a minute" in refused[0][1]
     assert site.ask("/accounts/login/", source="127.0.0.9")[0].status == 200
     assert site.ask("/accounts/login/", "POST", b"x=1", source="127.0.0.8")[0].status == 403
 
@@ -447,7 +447,7 @@ def test_a_script_is_refused_in_json(site: Site, tmp_path: Path) -> None:
         assert json.loads(body)["errors"]
 
 
-def test_what_a_visitor_says_about_proxies_is_not_believed(site: Site) -> None:
+def test_proxy_headers_from_visitors_are_ignored(site: Site) -> None:
     forged = {
         "X_Forwarded_Proto": "https",
         "X_Forwarded_Ssl": "on",
@@ -476,7 +476,7 @@ def test_what_a_visitor_says_about_proxies_is_not_believed(site: Site) -> None:
         ("127.0.0.1", "2001:db8::7", "2001:db8::7"),
     ],
 )
-def test_the_site_tells_visitors_apart_over_the_socket(
+def test_the_site_distinguishes_visitors_over_the_socket(
     source: str, forged: str, seen: str, site: Site
 ) -> None:
     headers = {"X_Forwarded_For": forged} if forged else {}
@@ -484,7 +484,7 @@ def test_the_site_tells_visitors_apart_over_the_socket(
     assert site.read_log(number, "site.log")["client_ip"] == seen
 
 
-def test_who_guesses_is_locked_out_behind_nginx_and_nobody_else(site: Site) -> None:
+def test_only_the_guessing_visitor_is_locked_out_behind_nginx(site: Site) -> None:
     def sign_in(source: str, password: str, **headers: str) -> int:
         response, page = site.ask("/accounts/login/", source=source)
         fields = {
@@ -508,7 +508,7 @@ def test_who_guesses_is_locked_out_behind_nginx_and_nobody_else(site: Site) -> N
     assert sign_in("127.0.0.6", PASSWORD) == 302
 
 
-def test_the_edge_is_believed_about_the_visitor_and_https(site: Site) -> None:
+def test_the_edges_proxy_headers_are_trusted(site: Site) -> None:
     said = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "10.9.9.9, 203.0.113.7"}
     response, body = site.ask("/profiles/demo-00001/", source="127.0.0.1", **said)
     assert f"https://127.0.0.1:{site.port}/media/avatars/".encode() in body
@@ -567,7 +567,7 @@ def test_no_request_fails_while_gunicorn_reloads(site: Site) -> None:
 
 @pytest.fixture
 def tls(tmp_path: Path, site: Site) -> Iterator[Front]:
-    """nginx that speaks TLS itself, in front of the same gunicorn."""
+    """nginx that terminates TLS itself, in front of the same gunicorn."""
     (tmp_path / "gunicorn.sock").symlink_to(site.folder / "gunicorn.sock")
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -577,7 +577,7 @@ def tls(tmp_path: Path, site: Site) -> Iterator[Front]:
         yield nginx
 
 
-def test_nginx_speaks_tls_itself(tls: Front) -> None:
+def test_nginx_terminates_tls_itself(tls: Front) -> None:
     response, _ = tls.ask("/profiles/?q=x", Host="likeness.example")
     assert response.status == 301
     assert response.getheader("Location") == "https://likeness.example/profiles/?q=x"
@@ -591,7 +591,7 @@ def test_nginx_speaks_tls_itself(tls: Front) -> None:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="Install curl, which speaks HTTP/2.")
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_over_tls_too_a_large_photo_is_refused_in_words(version: str, tls: Front) -> None:
+def test_over_tls_a_large_photo_gets_the_page_as_well(version: str, tls: Front) -> None:
     photo = tls.folder / "photo"
     photo.write_bytes(bytes(45 * MEGABYTE))
     url = f"https://127.0.0.1:{tls.tls_port}/profile/avatar/"

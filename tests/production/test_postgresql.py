@@ -1,4 +1,4 @@
-"""The site on a real PostgreSQL, which is restarted under it.
+"""The site on a real PostgreSQL, which is restarted meanwhile.
 
 The other tests run on PostgreSQL as well, where DATABASE_URL names one.
 """
@@ -40,7 +40,7 @@ def ask_often(port: int) -> list[int]:
         return list(visitors.map(lambda _: get(port, "/profiles/")[0].status, range(40)))
 
 
-def test_a_visitor_puts_up_a_picture_and_is_found(port: int) -> None:
+def test_a_visitor_uploads_a_picture_and_is_found(port: int) -> None:
     ada = Visitor(f"http://127.0.0.1:{port}")
     account = {"username": "ada", "email": "ada@example.com"}
     ada.send("/accounts/signup/", **account, password1=PASSWORD, password2=PASSWORD)

@@ -1,4 +1,4 @@
-"""People who use the site through the front door, over HTTP."""
+"""People who use the site over HTTP."""
 
 import re
 from email.message import Message
