@@ -259,7 +259,7 @@ THROTTLES = {
         "upload": 60,  # pictures of one member
     }.items()
 }
-# Lock-out: this many wrong passwords within the period, for one user name from one address or IPv6
+# Lock-out: so many wrong passwords within the period, for one user name from one address or IPv6
 # /64, lock that pair for another period. A lock on the name alone would let anybody lock a member
 # out. THROTTLES limit attempts with many names from one address.
 LOCK_OUT_FAILURES = 5

@@ -21,7 +21,7 @@ from .throttles import ThrottledForm
 
 logger = logging.getLogger(__name__)
 
-# The text decides its direction. In an empty field the page does, by `:placeholder-shown`, which
+# The direction follows the text. An empty field follows the page, by `:placeholder-shown`, which
 # needs a placeholder.
 EITHER_WAY = {"dir": "auto", "placeholder": " "}
 
@@ -123,7 +123,7 @@ class AvatarForm(ThrottledForm):
         label=_("Description"),
         required=False,
         max_length=250,
-        # A browser that puts the last words back would put them beside another picture.
+        # Browsers may restore the last text, which would then describe another picture.
         widget=forms.TextInput({**EITHER_WAY, "autocomplete": "off"}),
         help_text=_(
             "Read aloud on your profile to people who cannot see it. "

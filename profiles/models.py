@@ -97,7 +97,7 @@ def validate_visible(name: str) -> None:
 
 def fold(text: str) -> str:
     """Return a text without case and accents: the search compares such texts."""
-    # Twice: NFKD turns 𝓐 into A before its case is folded, and folding may add accents.
+    # Before folding the case, so that 𝓐 becomes A; after it, because folding may add accents.
     plain = unicodedata.normalize("NFKD", text.replace("\0", "")).casefold()
     plain = unicodedata.normalize("NFKD", plain)
     return "".join(character for character in plain if not unicodedata.combining(character))

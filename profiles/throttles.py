@@ -51,7 +51,7 @@ def count_attempt(name: str, who: object) -> int:
 
 
 def take_back_attempt(name: str, who: object) -> None:
-    """Uncount an attempt that failed through no fault of the one who made it."""
+    """Take back an attempt that failed because of the site, not of the visitor."""
     mine = Attempts.objects.filter(key=make_key(name, who), number__gt=0)
     mine.update(number=F("number") - 1)
 
@@ -113,9 +113,10 @@ class LockedOut(Exception):
 
 @contextmanager
 def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
-    """Count a sign-in that raises `ValidationError` if it fails; raise `LockedOut` at the limit.
+    """Count the sign-in of a block, which raises `ValidationError` for a wrong password.
 
-    It is counted before its password is checked, so that parallel ones cannot exceed the limit.
+    It is counted before the password is checked, so that parallel ones cannot exceed the limit, at
+    which `LockedOut` is raised.
     """
     who = (username.lower(), client_network(request))
     if wait := count_attempt("password", who):

@@ -72,5 +72,5 @@ def serve_file(request: HttpRequest, field: AvatarField, name: str) -> HttpRespo
         response[header] = value
     response["ETag"] = etag
     if response.status_code >= 400:
-        response["Cache-Control"] = "no-store"  # The next visitor asks for something else.
+        response["Cache-Control"] = "no-store"  # An error must not be cached for the next visitor.
     return response

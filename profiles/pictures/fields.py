@@ -33,7 +33,7 @@ class AvatarDescriptor(ImageFileDescriptor):
     def _check_assigned(self, instance: models.Model, value: Any) -> Any:
         current: AvatarFieldFile = getattr(instance, self.field.attname)
         if not value:
-            # Nothing is removed by a copy of the row that knows of no avatar: it may be stale.
+            # An instance without an avatar may be stale: this does not remove the stored one.
             file = AvatarFieldFile(instance, self.field, "")
             file._committed = current._committed and not current
             return file
@@ -54,11 +54,11 @@ class AvatarDescriptor(ImageFileDescriptor):
 class AvatarField(models.ImageField):
     """An `ImageField` that stores a picture as an avatar of several sizes.
 
-    Everybody may see the avatars of a field without `is_public`. Those of rows for which
-    `is_public(instance)` is false are stored under `protected_to`, in the storage
-    `protected_storage`, and are served to those for whom `visible_to(user)`, a queryset of the
-    model, has the row; without it, to nobody. `description_field` is the name of the column with
-    the alternative text, which a new picture clears.
+    Everybody may see an avatar, unless `is_public(instance)` is false. Then it is stored under
+    `protected_to`, in the storage `protected_storage`, and served only to users for whom the
+    queryset `visible_to(user)` contains the row: to nobody if there is no `visible_to`.
+    `sizes` are the widths of its files, `placeholder` is the static file shown without an avatar,
+    and `description_field` names the column of its alternative text, which a new avatar clears.
     """
 
     attr_class = AvatarFieldFile
@@ -126,7 +126,7 @@ class AvatarField(models.ImageField):
             signals.class_prepared.connect(self._connect)
 
     def _connect(self, sender: type[models.Model], **kwargs: Any) -> None:
-        """Connect the field's model, and each that inherits from it: signals name one class."""
+        """Connect the signals of the model and its subclasses: a signal's sender is one class."""
         if issubclass(sender, self.model):
             signals.pre_save.connect(self._before_save, sender=sender)
             signals.post_save.connect(self._after_save, sender=sender)
@@ -145,13 +145,13 @@ class AvatarField(models.ImageField):
             return
         file: AvatarFieldFile = getattr(instance, self.attname)
         if not raw and (update_fields is None or self.name in update_fields):
-            avatar = file.assigned  # Makes it, and refuses it, before anything is written.
+            avatar = file.assigned  # Made, or refused, before anything is written.
             if not file._committed and not instance._state.adding:
                 file.replace(avatar, **self._find_description(instance))
         getattr(instance, self.attname).is_in_save = True
 
     def _find_description(self, instance: models.Model) -> dict[str, str]:
-        """Return the text for a new avatar: empty where the row has the same for the old one."""
+        """Return the description of a new avatar; empty if it is still that of the old one."""
         if not (name := self.description_field):
             return {}
         rows = type(instance)._base_manager.using(instance._state.db)
@@ -159,7 +159,7 @@ class AvatarField(models.ImageField):
         return {name: "" if is_old else getattr(instance, name)}
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
-        """Return what `save()` writes: no name into a new row, and none over that of another."""
+        """Return what `save()` writes: "" into a new row; for an existing one the column itself."""
         if not add:
             return models.F(self.attname)
         file: AvatarFieldFile = getattr(instance, self.attname)
@@ -186,7 +186,7 @@ class AvatarField(models.ImageField):
         update_fields: Collection[str] | None,
         **kwargs: Any,
     ) -> None:
-        """Store the avatar of a new row; move one that other people may see than before."""
+        """Store the avatar of a new row; move an avatar if other people may see it now."""
         file: AvatarFieldFile = getattr(instance, self.attname)
         file.is_in_save = False
         if raw:
@@ -239,7 +239,7 @@ class AvatarField(models.ImageField):
         if any(self.prefixes & field.prefixes for field in list_fields() if field is not self):
             yield Error(
                 f"Another AvatarField stores its files in {self.upload_to!r} as well.",
-                hint="Give each an `upload_to` of its own: the prefix says whose a file is.",
+                hint="Give each an `upload_to` of its own, by which a file's field is found.",
                 obj=self,
                 id="pictures.E003",
             )

@@ -24,7 +24,7 @@ KEEP = Keep.KEEP
 
 
 class AvatarFieldFile(ImageFieldFile):
-    """The avatar of one row, or none: then it is false, and its `url` is the placeholder's."""
+    """The avatar of one row. Without one it is false, and its `url` is that of the placeholder."""
 
     instance: Any
     field: Any  # The `AvatarField`, which imports this file.
@@ -86,9 +86,9 @@ class AvatarFieldFile(ImageFieldFile):
         """Replace the avatar by one made of a picture.
 
         The name is the sender's and is not used. With `save=False` nothing is stored before the
-        instance is saved. Of an existing row no other column is written, unlike by Django's own
-        method: a stale copy would bring back old values. Raises `ValidationError` for a picture
-        that is refused.
+        instance is saved. Unlike Django's method, it writes only this column of an existing row: a
+        stale instance would restore old values of the others. Raises `ValidationError` for a
+        picture that is refused.
         """
         self._assign(File(content.file, name or "picture"), save)
 

@@ -1,4 +1,4 @@
-"""The initials that stand for whoever has no picture. No Django."""
+"""The initials shown for people without a picture. No Django."""
 
 from unicodedata import bidirectional
 

@@ -23,7 +23,8 @@ CLIENT = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-# "404" answers HEAD. Not every 404: that of a missing bucket says nothing of its files.
+# botocore reports "404" where HEAD finds no file. A missing bucket has the same status, but
+# another code, and does not mean that a file is missing.
 ERRORS = {
     "404": FileNotFoundError,
     "NoSuchKey": FileNotFoundError,
@@ -61,7 +62,7 @@ class BucketStorage(S3Storage):
 
     @cached_property
     def base_url(self) -> str:
-        """Where public files are: asked of botocore once, not for each picture of a page."""
+        """The base URL of public files, so that botocore does not build one for each picture."""
         return super().url("-").removesuffix("-")
 
     def url(self, name: str, *args: Any, **kwargs: Any) -> str:
@@ -91,7 +92,7 @@ class BucketStorage(S3Storage):
         """Read a file at once: it is small, and the bucket is asked once."""
         with failing_as_a_disk(name):
             found = self.connection.meta.client.get_object(Bucket=self.bucket_name, Key=name)
-            # Not `with body`: that gives urllib3's own stream, whose errors are neither kind.
+            # Not `with body`: it returns urllib3's stream, whose errors are not converted here.
             with closing(found["Body"]) as body:
                 return ContentFile(body.read(), name)
 

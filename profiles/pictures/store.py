@@ -45,7 +45,7 @@ class AvatarStore:
         return list(dict.fromkeys([name, *others])) if name else []
 
     def read(self, name: str) -> dict[str, bytes]:
-        """Return the bytes of those of an avatar's files that exist, by name ending."""
+        """Return the content of those of an avatar's files that exist, by name ending."""
         files, stem = {}, find_stem(name)
         for file_name in self.list_names(name):
             with suppress(FileNotFoundError), self.get_storage(name).open(file_name) as file:
@@ -53,7 +53,7 @@ class AvatarStore:
         return files
 
     def restore(self, name: str) -> dict[str, bytes]:
-        """Return an avatar's files, all made again from the largest where one is missing.
+        """Return an avatar's files; if one is missing, all are made again from the largest.
 
         Returns none where the largest is missing or cannot be read. Raises `OSError` where that
         cannot be known now.

@@ -13,7 +13,7 @@ from .timings import Timings
 
 
 class LimitUploadHandler(FileUploadHandler):
-    """Stands before Django's handlers, which store what it lets through.
+    """Runs before Django's handlers, which store what it passes on.
 
     The request is read to its end: an answer before that becomes a 502 behind a proxy. A file
     that was too large arrives at the form empty, but with its true size.
@@ -34,7 +34,7 @@ class LimitUploadHandler(FileUploadHandler):
         if self.size <= MAX_BYTES:
             return None
         for handler in self.request.upload_handlers if self.request else []:
-            # Nobody takes the file that the next handler began, so nobody else would close it.
+            # The file that the next handler opened is not used, and nobody else closes it.
             if file := getattr(handler, "file", None):
                 file.close()
         return UploadedFile(BytesIO(), self.file_name, size=self.size)
@@ -46,6 +46,6 @@ class LimitUploadHandler(FileUploadHandler):
 
 
 def get_timings(request: HttpRequest) -> Timings:
-    """Return the timings of a request, which is given some if it has none."""
+    """Return the timings of a request; create them if it has none."""
     timings: Timings = vars(request).setdefault("timings", Timings())
     return timings
