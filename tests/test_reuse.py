@@ -14,6 +14,7 @@ from .helpers.servers import ROOT
 RECIPE = (ROOT / "docs" / "reuse.md").read_text(encoding="utf-8")
 # Beside what the recipe has: what somebody's own models may be.
 MORE_MODELS = """
+from pictures.names import Sizes
 
 class Trader(Seller):
     class Meta:
@@ -34,6 +35,12 @@ class Pictured(models.Model):
 
 class Order(Pictured):
     pass
+
+
+class Wanted(models.Model):
+    title = models.CharField(max_length=60, unique=True)
+    logo = AvatarField(upload_to="wanted/logos", blank=True)
+    front = AvatarField(upload_to="wanted/fronts", sizes=Sizes((1024,), 1024), blank=True)
 """
 ADMIN = (
     "from django.contrib import admin\nfrom .models import Seller\nadmin.site.register(Seller)\n"

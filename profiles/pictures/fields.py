@@ -1,4 +1,4 @@
-"""The avatar field: an `ImageField` that stores finished avatars, and never what was sent."""
+"""The avatar field: a `FileField` that stores finished avatars, and never what was sent."""
 
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
@@ -10,10 +10,10 @@ from django.core.checks import CheckMessage, Error
 from django.core.files.base import File
 from django.db import models
 from django.db.models import signals
-from django.db.models.fields.files import FieldFile, ImageFileDescriptor
+from django.db.models.fields.files import FileDescriptor
 
 from .avatar import Avatar, Crop
-from .files import AvatarFieldFile
+from .files import KEEP, AvatarFieldFile, Keep
 from .forms import AvatarFormField
 from .making import make_avatar
 from .names import Sizes, find_prefix
@@ -21,38 +21,41 @@ from .store import AvatarStore
 from .timings import Timings
 
 
-class AvatarDescriptor(ImageFileDescriptor):
-    """Distinguishes what is assigned from what Django has read from the row."""
+class AvatarDescriptor(FileDescriptor):
+    """Checks what is assigned, and lets pass what Django sets itself when it reads a row."""
+
+    field: "AvatarField"
 
     def __set__(self, instance: models.Model, value: Any) -> None:
-        # Where there is no value yet, Django sets what it has read.
-        if self.field.attname in instance.__dict__:
-            value = self._check_assigned(instance, value)
+        is_loaded = self.field.attname in instance.__dict__
+        # A deferred column is read into a file, so a text is assigned.
+        is_text = not instance._state.adding and not isinstance(value, File)
+        if not self.field.is_in_migration and (is_loaded or is_text):
+            value = self._check(instance, value)
         super().__set__(instance, value)
 
-    def _check_assigned(self, instance: models.Model, value: Any) -> Any:
+    def _check(self, instance: models.Model, value: Any) -> Any:
         current: AvatarFieldFile = getattr(instance, self.field.attname)
-        if not value:
-            # An instance without an avatar may be stale: this does not remove the stored one.
-            file = AvatarFieldFile(instance, self.field, "")
-            file._committed = current._committed and not current
-            return file
-        is_picture = isinstance(value, File) and not isinstance(value, FieldFile)
-        if is_picture or not getattr(value, "_committed", True):
-            return value
-        if current.is_in_save or (current._committed and str(value) == str(current)):
-            return value if current._committed else current  # Django read it back from the row.
-        # `refresh_from_db` assigns what it has read into another instance of the same row.
+        if isinstance(value, File) and not getattr(value, "_committed", False):
+            return value  # A new picture.
+        if self.field.is_in_save(instance) and isinstance(value, str):
+            return current  # Django 6 reads back what `save()` wrote; `_after_save` sets the name.
+        if not value and current:
+            removed = AvatarFieldFile(instance, self.field, "")
+            removed._committed = False
+            return removed
+        if not value or (current._committed and str(value) == str(current)):
+            return current  # Nothing new. An instance without an avatar may be stale.
         if isinstance(value, AvatarFieldFile) and value.instance == instance:
-            return value
+            return value  # Set by `refresh_from_db()`, which reads the row into another instance.
         raise ValueError(
-            f"{str(value)!r} is the name of a stored file, which one row alone may have. "
+            f"{str(value)!r} is the name of a stored file, which only one row may have. "
             "Assign an open file instead."
         )
 
 
-class AvatarField(models.ImageField):
-    """An `ImageField` that stores a picture as an avatar of several sizes.
+class AvatarField(models.FileField):
+    """A `FileField` that stores a picture as an avatar of several sizes.
 
     Everybody may see an avatar, unless `is_public(instance)` is false. Then it is stored under
     `protected_to`, in the storage `protected_storage`, and served only to users for whom the
@@ -64,6 +67,8 @@ class AvatarField(models.ImageField):
     attr_class = AvatarFieldFile
     descriptor_class = AvatarDescriptor
     upload_to: str
+    # Models of migrations do not know who may see an avatar: they read and write the name alone.
+    is_in_migration = False
 
     if TYPE_CHECKING:  # What Django's descriptor does, for mypy.
 
@@ -115,14 +120,14 @@ class AvatarField(models.ImageField):
 
     def is_in_place(self, name: str, place: str) -> bool:
         """Return whether a name has the prefix `place`; a file that is not ours is public."""
-        return (find_prefix(name) or self.upload_to) == place
+        return not name or (find_prefix(name) or self.upload_to) == place
 
     # Saving
 
     def contribute_to_class(self, cls: type[models.Model], *args: Any, **kwargs: Any) -> None:
         super().contribute_to_class(cls, *args, **kwargs)
-        # Not the models of migrations, which know nothing of who may see an avatar.
-        if not cls._meta.abstract and cls.__module__ != "__fake__":
+        self.is_in_migration = cls.__module__ == "__fake__"  # As `ModelState.render` names it.
+        if not cls._meta.abstract and not self.is_in_migration:
             signals.class_prepared.connect(self._connect)
 
     def _connect(self, sender: type[models.Model], **kwargs: Any) -> None:
@@ -130,87 +135,91 @@ class AvatarField(models.ImageField):
         if issubclass(sender, self.model):
             signals.pre_save.connect(self._before_save, sender=sender)
             signals.post_save.connect(self._after_save, sender=sender)
-            # A cascade and a queryset do not call `Model.delete()`.
-            signals.post_delete.connect(self._after_delete, sender=sender)
+        # A cascade and a queryset do not call `Model.delete()`. A child may leave its parent.
+        if sender._meta.concrete_model is self.model:
+            signals.pre_delete.connect(self._before_delete, sender=sender)
+
+    def is_in_save(self, instance: models.Model) -> bool:
+        """Return whether `save()` is running, which bulk methods do not call."""
+        return self.attname in vars(instance._state).get("avatars", {})
 
     def _before_save(
         self,
         instance: models.Model,
         raw: bool,
+        using: str,
         update_fields: Collection[str] | None,
         **kwargs: Any,
     ) -> None:
-        """Replace the avatar of an existing row before anything else of it is written."""
-        if self.attname not in instance.__dict__:  # Deferred, so it cannot have been assigned.
-            return
-        file: AvatarFieldFile = getattr(instance, self.attname)
-        if not raw and (update_fields is None or self.name in update_fields):
-            avatar = file.assigned  # Made, or refused, before anything is written.
-            if not file._committed and not instance._state.adding:
-                file.replace(avatar, **self._find_description(instance))
-        getattr(instance, self.attname).is_in_save = True
+        """Make an assigned avatar, or refuse it, before anything is written."""
+        avatar: Avatar | Keep | None = KEEP
+        changes: dict[str, str] = {}
+        is_written = update_fields is None or self.name in update_fields
+        if not raw and is_written and self.attname in instance.__dict__:
+            avatar = getattr(instance, self.attname).assigned
+            name = self.description_field
+            if name and avatar is not KEEP and update_fields is None:
+                changes = self._find_description(instance, using)
+        vars(instance._state).setdefault("avatars", {})[self.attname] = avatar, changes
 
-    def _find_description(self, instance: models.Model) -> dict[str, str]:
-        """Return the description of a new avatar; empty if it is still that of the old one."""
-        if not (name := self.description_field):
-            return {}
-        rows = type(instance)._base_manager.using(instance._state.db)
-        is_old = rows.filter(pk=instance.pk, **{name: getattr(instance, name)}).exists()
-        return {name: "" if is_old else getattr(instance, name)}
+    def _find_description(self, instance: models.Model, using: str) -> dict[str, str]:
+        """Return the description of a new avatar, if it is not still that of the old one."""
+        text = {self.description_field: getattr(instance, self.description_field)}
+        rows = type(instance)._base_manager.using(using)
+        return {} if rows.filter(pk=instance.pk, **text).exists() else text
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
-        """Return what `save()` writes: "" into a new row; for an existing one the column itself."""
-        if not add:
-            return models.F(self.attname)
+        """Return what `save()` writes: "" into a new row; for an existing one the column itself.
+
+        So a stale instance cannot restore an old name.
+        """
         file: AvatarFieldFile = getattr(instance, self.attname)
-        if file and not (file.is_in_save and not file._committed):
+        if self.is_in_migration and file._committed:
+            return file
+        if not add and not self.is_in_migration:
+            return models.F(self.attname)
+        if file if file._committed else not self.is_in_save(instance):
             raise ValueError(
-                f"An avatar is stored by `save()`, from an open file: `bulk_create()` cannot write "
-                f"{self}, and a new row cannot name the file of another."
+                f"An avatar is stored by `save()`, from an open file: {self} of a new row cannot "
+                "name the file of another row, nor be written by `bulk_create()` or a migration."
             )
         return ""
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        if isinstance(value, AvatarFieldFile) and not value.is_in_save:
+        if isinstance(value, AvatarFieldFile) and not (
+            self.is_in_migration or self.is_in_save(value.instance)
+        ):
             raise ValueError(
                 f"An avatar is stored by `save()`: `bulk_update()` cannot write {self}."
             )
         return super().get_db_prep_save(value, connection)
 
     def _after_save(
-        self,
-        instance: models.Model,
-        created: bool,
-        raw: bool,
-        using: str,
-        update_fields: Collection[str] | None,
-        **kwargs: Any,
+        self, instance: models.Model, created: bool, raw: bool, using: str, **kwargs: Any
     ) -> None:
-        """Store the avatar of a new row; move an avatar if other people may see it now."""
+        """Store an assigned avatar; move one if other people may see it now."""
+        avatar, changes = vars(instance._state)["avatars"].pop(self.attname)
         file: AvatarFieldFile = getattr(instance, self.attname)
-        file.is_in_save = False
-        if raw:
-            return
-        if not file._committed and (update_fields is None or self.name in update_fields):
-            described = self.description_field
-            file.replace(
-                file.assigned, **{described: getattr(instance, described)} if described else {}
-            )
-        elif not created:
+        if avatar is not KEEP:
+            file.replace(avatar, using=using, **changes)
+        elif not raw and not created:
             # Not by the instance, which may be a stale copy of the row.
             row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
             name = row.values_list(self.attname, flat=True).first() or ""
             if not self.is_in_place(name, self.find_place(instance)):
                 moved = getattr(row.get(), self.attname)
-                moved.replace()
+                moved.replace(using=using)
                 name = moved.name
             if file._committed:
                 file.name = name
 
-    def _after_delete(self, instance: models.Model, using: str, **kwargs: Any) -> None:
-        file: AvatarFieldFile = getattr(instance, self.attname)
-        if file._committed:
-            self.store.delete_after_commit(file.name or "", using)
+    def _before_delete(
+        self, sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any
+    ) -> None:
+        """Delete the files that the row names, which a stale instance does not know."""
+        rows = sender._base_manager.using(using).select_for_update().filter(pk=instance.pk)
+        for name in rows.values_list(self.attname, flat=True):
+            self.store.delete_after_commit(name or "", using)
 
     # What Django asks of a field
 

@@ -5,9 +5,10 @@ from enum import Enum
 from typing import Any
 
 from django.core.files.base import File
+from django.core.files.storage import Storage
 from django.db import router, transaction
-from django.db.models import Model
-from django.db.models.fields.files import ImageFieldFile
+from django.db.models import Model, QuerySet
+from django.db.models.fields.files import FieldFile
 from django.templatetags.static import static
 
 from .avatar import Avatar
@@ -21,16 +22,25 @@ class Keep(Enum):
 
 
 KEEP = Keep.KEEP
+# How often the row may change while files are being written, by another request each time.
+MAX_TRIES = 20
 
 
-class AvatarFieldFile(ImageFieldFile):
+class AvatarFieldFile(FieldFile):
     """The avatar of one row. Without one it is false, and its `url` is that of the placeholder."""
 
     instance: Any
     field: Any  # The `AvatarField`, which imports this file.
     _committed: bool
-    # Set while `Model.save()` runs, which the bulk methods of a queryset do not call.
-    is_in_save = False
+
+    @property
+    def storage(self) -> Storage:
+        """The storage of its files, which depends on its name."""
+        return self.field.store.get_storage(self.name or "")
+
+    @storage.setter
+    def storage(self, value: Storage) -> None:
+        """Ignore what `FieldFile` sets, the storage of public files."""
 
     @property
     def url(self) -> str:
@@ -45,7 +55,7 @@ class AvatarFieldFile(ImageFieldFile):
         if not self.name or not self._committed:
             return static(self.field.placeholder)
         stem = find_stem(self.name)
-        return self.field.store.get_storage(self.name).url(stem + ending if stem else self.name)
+        return self.storage.url(stem + ending if stem else self.name)
 
     def url_for_width(self, width: int) -> str:
         """Return the URL of the smallest size of at least `width` pixels, else of the largest."""
@@ -76,11 +86,12 @@ class AvatarFieldFile(ImageFieldFile):
         """
         if self._committed:
             return KEEP
-        if not self:
+        if not (file := getattr(self, "_file", None)):
             return None
-        if not hasattr(self.file, "avatar"):
-            self.file.avatar = self.field.make_avatar(self.file)
-        return self.file.avatar
+        made: Avatar | None = getattr(file, "avatar", None)  # By the form, or for another field.
+        if made is None or list(made.files) != self.field.sizes.endings:
+            made = file.avatar = self.field.make_avatar(file)
+        return made
 
     def save(self, name: str | None, content: File, save: bool = True) -> None:
         """Replace the avatar by one made of a picture.
@@ -90,11 +101,14 @@ class AvatarFieldFile(ImageFieldFile):
         stale instance would restore old values of the others. Raises `ValidationError` for a
         picture that is refused.
         """
-        self._assign(File(content.file, name or "picture"), save)
+        if isinstance(content, FieldFile):
+            content = File(content.file, name)
+        self._assign(content, save)
 
     def delete(self, save: bool = True) -> None:
         """Remove the avatar; its files are deleted after the commit."""
-        self._assign("", save)
+        if self:
+            self._assign("", save)
 
     def _assign(self, value: File | str, save: bool) -> None:
         setattr(self.instance, self.field.name, value)
@@ -109,6 +123,7 @@ class AvatarFieldFile(ImageFieldFile):
         avatar: Avatar | Keep | None = KEEP,
         *,
         only_if: str | None = None,
+        using: str | None = None,
         **changes: Any,
     ) -> None:
         """Replace or remove the avatar, and change other columns in the same transaction.
@@ -116,37 +131,45 @@ class AvatarFieldFile(ImageFieldFile):
         No other code writes the column. Files are written first and deleted last, so that the row
         never names a missing file, whatever fails in between. Files move to another prefix, under
         a new name, where the row or `changes` say that other people may see them now.
-        With `only_if`, an avatar of another name stays as it is.
+        The description of the old avatar is cleared, unless `changes` have another. With `only_if`,
+        the name of the old avatar, nothing changes if the row has another one, and the description
+        stays. Raises `OSError` if files cannot be stored; then nothing has changed.
         """
-        while not self._try_replace(avatar, only_if, changes):
-            pass  # The row changed while the files were being written: start again.
+        if self.field.description_field and avatar is not KEEP and only_if is None:
+            changes = {self.field.description_field: "", **changes}
+        model = type(self.instance)
+        using = using or router.db_for_write(model, instance=self.instance)
+        rows = model._base_manager.using(using)
+        for _ in range(MAX_TRIES):
+            if self._try_replace(rows, avatar, only_if, changes):
+                return
+        raise TimeoutError("The row changed each time while the files were being written.")
 
     # Django's mark for what a template must not call; mypy knows of no attributes of methods.
     save.alters_data = delete.alters_data = replace.alters_data = True  # type: ignore[attr-defined]
 
     def _try_replace(
-        self, avatar: Avatar | Keep | None, only_if: str | None, changes: dict[str, Any]
+        self,
+        rows: QuerySet,
+        avatar: Avatar | Keep | None,
+        only_if: str | None,
+        changes: dict[str, Any],
     ) -> bool:
+        """Replace the avatar; return False if the row changed while the files were written."""
         column, store = self.field.attname, self.field.store
-        model = type(self.instance)
-        rows = model._base_manager.using(router.db_for_write(model, instance=self.instance))
         row = set_columns(rows.get(pk=self.instance.pk), changes)
         seen = str(getattr(row, column))
-        prefix = self.field.find_place(row)
+        place = self.field.find_place(row)
         name, written = seen, ""
-        if avatar is not KEEP or not self.field.is_in_place(seen, prefix):
-            is_pixel_art = avatar.is_pixel_art if isinstance(avatar, Avatar) else is_marked(seen)
-            files = store.restore(seen) if avatar is KEEP else avatar.files if avatar else {}
-            name = written = store.write(files, prefix, is_pixel_art) if files else ""
+        if avatar is not KEEP or not self.field.is_in_place(seen, place):
+            name = written = self._write(avatar, seen, place)
         try:
             with transaction.atomic(using=rows.db):
                 row = set_columns(rows.select_for_update().get(pk=row.pk), changes)
                 old = str(getattr(row, column))
                 if only_if not in (None, old):
                     return True
-                if self.field.find_place(row) != prefix:
-                    return False
-                if avatar is KEEP and old != seen:
+                if self.field.find_place(row) != place or (avatar is KEEP and old != seen):
                     return False
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
@@ -158,6 +181,14 @@ class AvatarFieldFile(ImageFieldFile):
         self.instance.refresh_from_db(rows.db, [column, *changes])
         self.name, self._committed = name, True
         return True
+
+    def _write(self, avatar: Avatar | Keep | None, seen: str, place: str) -> str:
+        """Write the files of an avatar, or those of the one that is kept, under a new name."""
+        store = self.field.store
+        if isinstance(avatar, Avatar):
+            return store.write(avatar.files, place, avatar.is_pixel_art)
+        files = store.restore(seen) if avatar is KEEP else {}
+        return store.write(files, place, is_marked(seen)) if files else ""
 
 
 def set_columns(row: Model, changes: dict[str, Any]) -> Model:

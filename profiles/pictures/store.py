@@ -65,12 +65,14 @@ class AvatarStore:
             largest = BytesIO(files[name.removeprefix(find_stem(name))])
             return open_in_cell(largest, sizes=self.sizes).files
         except (KeyError, Refused) as error:
-            if getattr(error, "code", "") in ("busy", "unable"):  # It may succeed in a minute.
-                raise TimeoutError("Too many pictures are being made.") from error
+            if getattr(error, "code", "") in ("busy", "unable", "unsafe"):  # It may succeed later.
+                raise TimeoutError("The picture cannot be opened now.") from error
             return {}
 
     def write(self, files: dict[str, bytes], prefix: str, is_pixel_art: bool) -> str:
         """Write an avatar's files under a new random name; return the name for the row."""
+        if list(files) != self.sizes.endings:
+            raise ValueError("This avatar has other sizes than the field.")
         stem = make_stem(prefix, secrets.token_hex(16), is_pixel_art)
         name = stem + self.sizes.endings[0]
         storage = self.select_storage(prefix)

@@ -9,13 +9,13 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.forms import modelform_factory
 from django.template import Context, Template
 from django.test import Client, TransactionTestCase, override_settings
 from PIL import Image
 
-from .models import Buyer, Order, Seller, Trader, Wholesaler
+from .models import Buyer, Order, Seller, Trader, Wanted, Wholesaler
 
 
 def draw(colour="teal", side=600):
@@ -133,6 +133,57 @@ class SavingTests(Case):
         self.assertEqual((seller.name, Seller.objects.get().name), ("Grace", "Grace"))
         self.assert_stored(seller)
 
+    def test_a_save_that_fails_keeps_the_old_picture(self):
+        Wanted.objects.create(title="taken", logo=draw())
+        wanted = Wanted.objects.create(title="free", logo=draw())
+        old = wanted.logo.name
+        wanted.title, wanted.logo = "taken", draw("plum")
+        with self.assertRaises(IntegrityError):
+            wanted.save()
+        self.assertEqual(Wanted.objects.get(title="free").logo.name, old)
+        self.assertEqual(len(self.list_files()), 10)
+
+    def test_two_fields_of_different_sizes(self):
+        picture = draw()
+        wanted = Wanted.objects.create(title="both", logo=picture, front=picture)
+        self.assertEqual(len(self.list_files()), 5 + 2)
+        wanted.logo, wanted.front = draw("plum"), ContentFile(b"Dear Charles", "letter.jpg")
+        old = Wanted.objects.get().logo.name
+        with self.assertRaisesMessage(Exception, "not a picture"):
+            wanted.save()
+        self.assertEqual(Wanted.objects.get().logo.name, old)
+        with self.assertRaises(ValueError):
+            avatar = Wanted._meta.get_field("logo").make_avatar(draw())
+            wanted.front.replace(avatar)
+        wanted.delete()
+        self.assertEqual(self.list_files(), [])
+
+    def test_a_picture_without_a_name(self):
+        data = draw().read()
+        seller = Seller.objects.create(name="Ada", photo=ContentFile(data))
+        self.assert_stored(seller)
+        seller.photo = ContentFile(data)
+        seller.save()
+        self.assert_stored(seller)
+
+    def test_a_picture_of_an_object_without_a_row_is_not_deleted(self):
+        Seller(name="Ada").photo.delete()
+        self.assertEqual(Seller.objects.count(), 0)
+
+    def test_a_description_goes_with_its_picture(self):
+        order = Order.objects.create(photo=draw(), note="A cat")
+        self.assertEqual(Order.objects.get().note, "A cat")
+        order.photo.save("any name", draw("plum"))
+        self.assertEqual((order.note, Order.objects.get().note), ("", ""))
+        order.note = "A dog"
+        order.photo = draw()
+        order.save()
+        self.assertEqual(Order.objects.get().note, "A dog")
+        call_command("rebuild_avatars", stdout=io.StringIO())
+        self.assertEqual(Order.objects.get().note, "A dog")
+        order.photo.replace(None)
+        self.assertEqual(Order.objects.get().note, "")
+
     def test_a_transaction_that_is_rolled_back(self):
         seller = Seller.objects.create(name="Ada", photo=draw())
         old = seller.photo.name
@@ -214,6 +265,20 @@ class CopyTests(Case):
         self.assert_stored(seller)
         self.assertEqual(copy.photo.name, seller.photo.name)
 
+    def test_a_copy_without_the_column_removes_the_picture(self):
+        Seller.objects.create(name="Ada", photo=draw())
+        copy = Seller.objects.only("name").get()
+        copy.photo = ""
+        copy.save()
+        self.assert_nothing_stored(copy)
+
+    def test_a_copied_object_with_a_new_picture(self):
+        seller = Seller.objects.create(name="Ada", photo=draw())
+        seller.pk, seller.photo = None, draw("plum")
+        seller.save()
+        self.assertEqual(Seller.objects.count(), 2)
+        self.assertEqual(len(self.list_files()), 10)
+
     def test_the_name_of_another_rows_file(self):
         ada = Seller.objects.create(name="Ada", photo=draw())
         grace = Seller.objects.create(name="Grace")
@@ -282,14 +347,27 @@ class DeletionTests(Case):
             transaction.set_rollback(True)
         self.assert_stored(seller)
 
+    def test_a_stale_copy_and_one_without_the_column(self):
+        for columns in ([], ["name"]):
+            seller = Seller.objects.create(name="Ada", photo=draw())
+            copy = Seller.objects.only(*columns).get()
+            seller.photo.save("any name", draw("plum"))
+            copy.delete()
+            self.assertEqual(self.list_files(), [])
+
+    def test_a_child_that_leaves_its_parent(self):
+        child = Wholesaler.objects.create(name="Ada", photo=draw(), tons=3)
+        child.delete(keep_parents=True)
+        self.assert_stored(Seller.objects.get())
+
     def test_a_row_with_a_file_that_was_not_saved(self):
         unlucky = self.folder / "media" / "me.jpg"
         unlucky.parent.mkdir(exist_ok=True)
         unlucky.write_bytes(b"of somebody else")
-        seller = Seller.objects.create(name="Ada")
+        seller = Seller.objects.create(name="Ada", photo=draw())
         seller.photo = draw()
         seller.delete()
-        self.assertTrue(unlucky.exists())
+        self.assertEqual(self.list_files(), ["me.jpg"])
 
 
 class InheritanceTests(Case):
@@ -339,6 +417,27 @@ class WhoMaySeeTests(Case):
             self.assert_stored(self.buyer)
             self.assertEqual(self.get(old, self.ada), 404)
             self.assertEqual(self.get(self.buyer.photo.url), 200 if is_public else 404)
+
+    def test_a_new_picture_of_a_hidden_row_is_never_public(self):
+        self.buyer.is_public = True
+        self.buyer.save()
+        self.buyer.is_public, self.buyer.photo = False, draw("plum")
+        shutil.rmtree(self.folder / "media")
+        self.buyer.save()
+        self.assertFalse((self.folder / "media").exists())
+        self.assert_stored(self.buyer)
+
+    def test_a_protected_picture_is_read_from_its_own_storage(self):
+        with self.buyer.photo.open() as file:
+            self.assertEqual(file.read()[:4], b"RIFF")
+        seller = Seller.objects.create(name="Ada")
+        seller.photo.save("any name", Buyer.objects.get().photo)
+        self.assertTrue(seller.photo.name.startswith("sellers/"))
+
+    def test_a_row_without_a_picture_is_not_moved(self):
+        buyer = Buyer.objects.create(user=User.objects.create(username="grace"))
+        with self.assertNumQueries(2):
+            buyer.save()
 
     def test_a_stale_copy_hides_a_picture_that_it_does_not_know(self):
         Buyer.objects.all().delete()

@@ -24,7 +24,9 @@ class Command(BaseCommand):
             raise CommandError(f"{self.failed} avatars could not be read; they are as they were.")
 
     def rebuild_all(self, field: AvatarField) -> None:
-        rows = field.model._base_manager.exclude(**{field.attname: ""})
+        rows = field.model._base_manager.exclude(**{field.attname: ""}).exclude(
+            **{field.attname: None}
+        )
         for row in rows.order_by("pk").iterator(100):
             avatar: AvatarFieldFile = getattr(row, field.attname)
             name = avatar.name or ""
