@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Generator
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.core.files.base import ContentFile
-from django.test import Client
+from django.core.management.color import no_style
+from django.db import connection
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 
 from profiles.models import Profile, User
 from profiles.pictures import cell
+from profiles.pictures.avatar import Avatar
 
 from .helpers.pictures import draw_jpeg
 
@@ -32,6 +36,20 @@ def unhurried_cells() -> None:
     start = "from {package}.pipeline import zygote; zygote.CLOCK_FACTOR = 15; zygote.main()"
     cell.PROGRAM = cell.PROGRAM.replace("from {package}.pipeline.zygote import main; main()", start)
     assert start in cell.PROGRAM
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_flush() -> Generator[None]:
+    """After a test with transactions, keep the permissions: adding them again takes a while."""
+
+    def flush(_: TransactionTestCase) -> None:
+        kept = {"auth_permission", "django_content_type"}
+        tables = set(connection.introspection.django_table_names(only_existing=True)) - kept
+        connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), sorted(tables)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +90,14 @@ def make_person(username: str, name: str, visibility: str) -> User:
     """Make a member with a picture, whose password is "pass phrase"."""
     user = User.objects.create_user(username, f"{username}@example.org", "pass phrase")
     user.profile.change(display_name=name, visibility=visibility)
-    user.profile.avatar.save("photo.jpg", ContentFile(draw_jpeg()))
+    user.profile.avatar.replace(make_picture())
     return User.objects.get(pk=user.pk)
+
+
+@cache
+def make_picture() -> Avatar:
+    """Make the picture of all members once."""
+    return cell.make_avatar(BytesIO(draw_jpeg()))
 
 
 @pytest.fixture
