@@ -72,7 +72,7 @@ def test_an_arabic_visitor_uploads_a_picture(arabic: Page, tmp_path: Path) -> No
     expect(arabic.get_by_role("application")).to_have_css("direction", "ltr")
     arabic.get_by_label("الوصف").fill("تضحك عند البحر")
     arabic.get_by_role("button", name="حفظ الصورة").click()
-    expect(arabic.get_by_role("heading", name="صورتك في مكانها")).to_be_focused()
+    expect(arabic.get_by_role("heading", name="حُفظت صورتك")).to_be_focused()
     expect(arabic.get_by_text("بقية الصورة والمكان")).to_be_visible()
 
     arabic.get_by_role("link", name="إلى صفحتك").click()
