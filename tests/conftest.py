@@ -18,6 +18,7 @@ from profiles.pictures import cell
 from profiles.pictures.avatar import Avatar
 
 from .helpers.pictures import draw_jpeg
+from .helpers.servers import prepare
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,6 +51,14 @@ def quick_flush() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", flush)
         yield
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the database after `migrate` and the collected static files, to copy."""
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)

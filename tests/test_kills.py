@@ -5,6 +5,7 @@ LIKENESS_KILLS says how often; `make long` kills 2,000 times.
 
 import os
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -78,10 +79,9 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(prepared: Path, tmp_path: Path) -> Iterator[Site]:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     environment = make_environment(tmp_path, WEB_CONCURRENCY="1")
-    for command in (["migrate"], ["collectstatic", "--noinput"]):
-        assert manage(environment, *command).returncode == 0
     sessions = manage(environment, "shell", "--no-imports", "-c", MEMBERS).stdout.split()
     pid = f"--pid={tmp_path}/gunicorn.pid"
     with serve(environment, *GUNICORN, pid) as port:

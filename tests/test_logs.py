@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -210,14 +211,14 @@ def test_a_developer_reads_plain_lines(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server_log(tmp_path: Path) -> list[dict[str, Any]]:
+def server_log(prepared: Path, tmp_path: Path) -> list[dict[str, Any]]:
     """What gunicorn and the site write from start to stop, with a page asked for in between.
 
     And with questions for the headers alone: of a page, a picture and a static file.
     """
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     environment = make_environment(tmp_path)
-    for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", "--profiles=1"]):
-        assert manage(environment, *command).returncode == 0
+    assert manage(environment, "demo", "--profiles=1").returncode == 0
     with (tmp_path / "log").open("w") as log, serve(environment, *GUNICORN, output=log) as port:
         _, page = get(port, "/profiles/", X_Request_ID="number-of-the-proxy")
         picture = find(r"/media/avatars/[^ \"]*-256\.webp", page.decode())

@@ -1,6 +1,7 @@
 """What is said to browsers so that nobody harms a visitor, and what nobody learns of members."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -157,10 +158,11 @@ def test_a_variable_that_was_left_empty_turns_nothing_off(tmp_path: Path) -> Non
     assert done.stdout == "True media False\n", done.stderr
 
 
-def test_over_https_cookies_are_the_hosts_own_and_https_stays(tmp_path: Path) -> None:
+def test_over_https_cookies_are_the_hosts_own_and_https_stays(
+    prepared: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     environment = make_environment(tmp_path, DJANGO_HTTPS="on", FORWARDED_ALLOW_IPS="*")
-    for command in (["migrate"], ["collectstatic", "--noinput"]):
-        assert manage(environment, *command).returncode == 0
     with serve(environment, *GUNICORN) as port:
         response, _ = get(port, "/accounts/login/", X_Forwarded_Proto="https")
         redirect, _ = get(port, "/accounts/login/")

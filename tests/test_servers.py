@@ -1,6 +1,7 @@
 """The site as it runs: `runserver` from the source, gunicorn from what was collected."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,16 +23,14 @@ print(profile.avatar.name)
 
 @pytest.fixture(scope="module", params=["production", "development"])
 def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, prepared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A running site with a public and a members-only picture: its port, mode, protected name."""
     folder = tmp_path_factory.mktemp(request.param)
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
     developing = request.param == "development"
     environment = make_environment(folder, **({"DJANGO_DEBUG": "on"} if developing else {}))
-    for command in (["migrate"], ["demo", "--profiles", "2"]):
-        assert manage(environment, *command).returncode == 0
-    if not developing:
-        assert manage(environment, "collectstatic", "--noinput").returncode == 0
+    assert manage(environment, "demo", "--profiles", "2").returncode == 0
     name = manage(environment, "shell", "--no-imports", "-c", ADD_PRIVATE).stdout.strip()
     with serve(environment, *(RUNSERVER if developing else GUNICORN)) as port:
         yield port, developing, name.removeprefix("protected/")

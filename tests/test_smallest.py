@@ -129,22 +129,35 @@ def found(pattern: str, page: str) -> str:
     return match[1]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+def copy_example(folder: Path) -> None:
     """Copy the six files and nothing else, so that they are shown to be enough."""
     for name in SIX_FILES:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(EXAMPLE / name, tmp_path / name)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(EXAMPLE / name, folder / name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    copy_example(tmp_path)
     return tmp_path
 
 
-@pytest.fixture
-def origin(project: Path) -> Iterator[str]:
-    """Make the database and its user Ada, and serve the example."""
-    manage(project, "migrate", "--run-syncdb", "--verbosity=0")
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database that `migrate` makes, with the user Ada."""
+    folder = tmp_path_factory.mktemp("database")
+    copy_example(folder)
+    manage(folder, "migrate", "--run-syncdb", "--verbosity=0")
     ada = {"USERNAME": "ada", "EMAIL": "ada@example.com", "PASSWORD": "difference"}
     superuser = {f"DJANGO_SUPERUSER_{name}": value for name, value in ada.items()}
-    manage(project, "createsuperuser", "--noinput", **superuser)
+    manage(folder, "createsuperuser", "--noinput", **superuser)
+    return folder / "db.sqlite3"
+
+
+@pytest.fixture
+def origin(project: Path, database: Path) -> Iterator[str]:
+    """Serve the example with a database of its own."""
+    shutil.copy(database, project)
     with serve(project) as origin:
         yield origin
 

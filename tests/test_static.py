@@ -1,10 +1,11 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from .helpers.servers import GUNICORN, ROOT, find, get, make_environment, manage, serve
+from .helpers.servers import GUNICORN, ROOT, find, get, make_environment, serve
 
 TEMPLATES = [*ROOT.glob("templates/**/*.*"), *ROOT.glob("profiles/templates/**/*.*")]
 LITERALS = {
@@ -12,12 +13,9 @@ LITERALS = {
 } | {"pictures/placeholder.svg"}
 
 
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("collected")
-    result = manage(make_environment(folder), "collectstatic", "--noinput")
-    assert result.returncode == 0, result.stderr
-    return folder / "staticfiles"
+@pytest.fixture
+def collected(prepared: Path) -> Path:
+    return prepared / "staticfiles"
 
 
 def test_every_static_file_that_a_template_names_is_collected(collected: Path) -> None:
@@ -37,10 +35,10 @@ def test_collected_stylesheets_are_compressed_twice(collected: Path) -> None:
         assert sheet.with_name(sheet.name + ".br").exists()
 
 
-def test_static_files_may_come_from_another_host(collected: Path, tmp_path: Path) -> None:
+def test_static_files_may_come_from_another_host(prepared: Path, tmp_path: Path) -> None:
     cdn = "https://static.example"
-    environment = make_environment(tmp_path, STATIC_HOST=cdn, STATIC_ROOT=str(collected))
-    assert manage(environment, "migrate").returncode == 0
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    environment = make_environment(tmp_path, STATIC_HOST=cdn)
     with serve(environment, *GUNICORN) as port:
         page, body = get(port, "/")
         url = find(rf"{cdn}/static/css/site\.[0-9a-f]{{12}}\.css", body.decode())

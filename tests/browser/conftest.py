@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,12 +46,13 @@ def mail(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, mail: Path) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory, prepared: Path, mail: Path) -> Iterator[str]:
     """The address of the running site, with thirty demo people."""
-    environment = make_environment(tmp_path_factory.mktemp("site"), EMAIL_URL=f"filemail:///{mail}")
-    for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", "--profiles", "30"]):
-        result = manage(environment, *command)
-        assert result.returncode == 0, result.stderr
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    environment = make_environment(folder, EMAIL_URL=f"filemail:///{mail}")
+    result = manage(environment, "demo", "--profiles", "30")
+    assert result.returncode == 0, result.stderr
     with serve(
         environment, "-m", "gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi"
     ) as port:
@@ -67,27 +69,30 @@ class House:
 
 @contextmanager
 def open_house(folder: Path, people: int, with_cast: bool = True) -> Iterator[House]:
-    """Run a site with so many demo people, and with the cast."""
+    """Run the site of a prepared folder with so many demo people, and with the cast."""
     environment = make_environment(folder)
-    for command in (["migrate"], ["collectstatic", "--noinput"], ["demo", f"--profiles={people}"]):
-        result = manage(environment, *command)
-        assert result.returncode == 0, result.stderr
+    result = manage(environment, "demo", f"--profiles={people}")
+    assert result.returncode == 0, result.stderr
     cast = add_cast(environment) if with_cast else Cast("", {}, {})
     with serve(environment, *GUNICORN) as port:
         yield House(f"http://127.0.0.1:{port}", cast)
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[House]:
     """A site with thirty demo people and the cast."""
-    with open_house(tmp_path_factory.mktemp("house"), 30) as house:
+    folder = tmp_path_factory.mktemp("house")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    with open_house(folder, 30) as house:
         yield house
 
 
 @pytest.fixture(scope="session")
-def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def empty_house(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[House]:
     """A site on which nobody is."""
-    with open_house(tmp_path_factory.mktemp("empty"), 0, with_cast=False) as house:
+    folder = tmp_path_factory.mktemp("empty")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    with open_house(folder, 0, with_cast=False) as house:
         yield house
 
 

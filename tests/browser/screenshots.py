@@ -6,12 +6,14 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
 from ..helpers import environment as _environment  # noqa: F401  # First: its settings are the tests'.
-from ..helpers.servers import ROOT
+from ..helpers.servers import ROOT, prepare
 from .conftest import ARGUMENTS, House, open_house
 from .pages import EMPTY_PAGES, PAGES, State
 
@@ -27,15 +29,21 @@ def main(folder: Path, *options: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         for people, states in ((48, PAGES), (0, EMPTY_PAGES)):
-            with (
-                tempfile.TemporaryDirectory() as temporary,
-                open_house(Path(temporary), people, with_cast=people > 0) as house,
-            ):
+            with open_new_house(people, with_cast=people > 0) as house:
                 for name, state in states.items():
                     shoot_all(browser, house, state, f"{folder}/{name}-{{}}-{{}}.png")
         if "--readme" in options:
             shoot_readme(browser)
         browser.close()
+
+
+@contextmanager
+def open_new_house(people: int, with_cast: bool) -> Iterator[House]:
+    """Run a site in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        with open_house(Path(folder), people, with_cast) as house:
+            yield house
 
 
 def shoot_all(browser: Browser, house: House, state: State, name: str) -> None:
@@ -56,10 +64,7 @@ def shoot_all(browser: Browser, house: House, state: State, name: str) -> None:
 
 def shoot_readme(browser: Browser) -> None:
     """Take the pictures of the README, on a site with nobody but demo people."""
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        open_house(Path(temporary), 48, with_cast=False) as house,
-    ):
+    with open_new_house(48, with_cast=False) as house:
         for name, (state, width, height) in README.items():
             context = browser.new_context(viewport={"width": width, "height": height})
             page = context.new_page()

@@ -61,6 +61,13 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Completed
     )
 
 
+def prepare(folder: Path) -> None:
+    """Create the database in a folder, and collect the static files there."""
+    for command in ("migrate", "collectstatic"):
+        result = manage(make_environment(folder), command, "--noinput")
+        assert result.returncode == 0, result.stderr
+
+
 @contextmanager
 def serve(
     environment: dict[str, str], *command: str, output: TextIO | None = None

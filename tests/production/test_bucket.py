@@ -87,13 +87,11 @@ def join(origin: str, username: str) -> Visitor:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("bucket")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
     bucket, line = Bucket(), Line()
     environment = make_environment(folder, **make_variables(bucket, line.port))
-    for command in (["migrate"], ["collectstatic", "--noinput"]):
-        done = manage(environment, *command)
-        assert done.returncode == 0, done.stderr
     try:
         with serve(environment, *GUNICORN) as port:
             origin = f"http://127.0.0.1:{port}"

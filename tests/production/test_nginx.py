@@ -53,13 +53,12 @@ class Site(Front):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("nginx")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
     environment = make_environment(folder, MEDIA_DELIVERY="nginx", DJANGO_TRUSTED_PROXIES="1")
-    commands = [["migrate"], ["demo", "--profiles", "2"], ["collectstatic", "--noinput"]]
-    for command in commands:
-        done = manage(environment, *command)
-        assert done.returncode == 0, done.stderr
+    done = manage(environment, "demo", "--profiles", "2")
+    assert done.returncode == 0, done.stderr
     binds = ("--bind=127.0.0.1:{port}", f"--bind=unix:{folder}/gunicorn.sock")
     files = (f"--pid={folder}/gunicorn.pid", f"--error-logfile={folder}/site.log")
     with (

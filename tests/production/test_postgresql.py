@@ -3,8 +3,10 @@
 The other tests run on PostgreSQL as well, where DATABASE_URL names one.
 """
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -24,12 +26,15 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def port(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def port(
+    database: Database, tmp_path_factory: pytest.TempPathFactory, prepared: Path
+) -> Iterator[int]:
     """The port of a site that runs on the database."""
-    environment = make_environment(tmp_path_factory.mktemp("site"), DATABASE_URL=database.url)
-    for command in (["migrate"], ["collectstatic", "--noinput"]):
-        done = manage(environment, *command)
-        assert done.returncode == 0, done.stderr
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    environment = make_environment(folder, DATABASE_URL=database.url)
+    done = manage(environment, "migrate")
+    assert done.returncode == 0, done.stderr
     with serve(environment, *GUNICORN) as port:
         yield port
 
