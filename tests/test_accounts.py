@@ -460,7 +460,7 @@ def test_the_link_of_a_reset_works_once(ada: User, client: Client) -> None:
 def test_a_reset_goes_to_confirmed_addresses_alone(client: Client) -> None:
     join(client)
     client.post("/accounts/password_reset/", {"email": "mary@example.org"})
-    assert "No account there has this address" in mail.outbox[1].body
+    assert "No account has this address" in mail.outbox[1].body
     assert "http" not in mail.outbox[1].body
     client.post(find_link(0))
     client.post("/accounts/password_reset/", {"email": "mary@example.org"})
@@ -482,7 +482,7 @@ def test_a_reset_does_not_tell_who_is_a_member(ada: User) -> None:
 def test_a_closed_account_gets_the_mail_of_a_stranger(ada: User, client: Client) -> None:
     User.objects.update(is_active=False)
     client.post("/accounts/password_reset/", {"email": "ada@example.org"})
-    assert "No account there has this address" in mail.outbox[0].body
+    assert "No account has this address" in mail.outbox[0].body
 
 
 def test_where_no_mail_is_sent_no_reset_is_offered(client: Client, settings: LazySettings) -> None:
