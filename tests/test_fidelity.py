@@ -8,14 +8,13 @@ import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from profiles.pictures import cell
 from profiles.pictures.avatar import Crop
 from profiles.pictures.pipeline import images, metadata
 from profiles.pictures.pipeline.colours import build_transform, find_profile
 
 from .helpers.colours import convert_to_lab, find_difference
 from .helpers.corpus import CORPUS
-from .test_corpus import COLOURED, lay_on_white
+from .test_corpus import COLOURED, lay_on_white, make
 from .test_corpus import pytestmark as pytestmark
 
 pillow_heif.register_heif_opener(thumbnails=False)
@@ -64,9 +63,11 @@ def list_lab(im: Image.Image) -> list[tuple[float, float, float]]:
 @functools.cache
 def measure_error(name: str) -> float:
     """Return the mean CIEDE2000 between an avatar and its reference."""
-    data = (CORPUS / "good" / name).read_bytes()
-    made: Image.Image = Image.open(BytesIO(cell.make_avatar(BytesIO(data)).files["512.webp"]))
-    reference = list_lab(make_reference(data))
+    path = CORPUS / "good" / name
+    avatar, _ = make(path)
+    assert avatar
+    made: Image.Image = Image.open(BytesIO(avatar.files["512.webp"]))
+    reference = list_lab(make_reference(path.read_bytes()))
     fields = round(len(reference) ** 0.5)
     made = lay_on_white(made).resize((fields, fields), Resampling.BOX)
     pairs = zip(list_lab(made), reference, strict=True)
