@@ -10,7 +10,7 @@ IN_VENV = .venv/bin/python
 PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test long check screenshots messages requirements
+.PHONY: help run test quick next long check screenshots messages requirements
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -28,6 +28,23 @@ test check: export DJANGO_DOTENV =
 test: .venv/.requirements-dev tools ## run all tests, in a real browser too (ARGS="-k crop" for some)
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m pytest $(ARGS)
+
+# Leaves out browsers, servers, the folders of pictures and each test that takes seconds.
+QUICK = --ignore tests/browser --ignore tests/production -m "not slow"
+quick next: export DJANGO_DOTENV =
+quick: .venv/.requirements-dev ## run the quick tests: in a minute or two, without a browser or a server
+	$(IN_VENV) -m pytest $(QUICK) $(ARGS)
+
+# Django's version is not pinned here: it is the newest each time.
+next: .venv-next/.requirements ## run the quick tests on the newest Django (PYTHON=python3.13 for another Python)
+	.venv-next/bin/python -m pip --disable-pip-version-check install --quiet --upgrade django
+	.venv-next/bin/python -m pytest -p no:cacheprovider $(QUICK) $(ARGS)
+
+.venv-next/.requirements: requirements-dev.txt
+	$(PYTHON) -m venv --clear .venv-next
+	.venv-next/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+		-r requirements-dev.txt
+	@touch .venv-next/.requirements
 
 # These tests take too long for CI.
 long: export DJANGO_DOTENV =

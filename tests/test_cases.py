@@ -18,9 +18,13 @@ from .helpers.corpus import CASES, read_table
 from .test_corpus import lay_on_white, measure_quarters
 from .test_uploads import upload_named
 
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="Name the folder of cases in LIKENESS_CORPUS, too, behind a colon."
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CASES.is_dir(),
+        reason="Name the folder of cases in LIKENESS_CORPUS, too, behind a colon.",
+    ),
+]
 FILES = [
     path
     for folder in (CASES, CASES / "more")

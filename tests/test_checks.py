@@ -67,6 +67,7 @@ def test_whitenoise_in_another_place_is_an_error(settings: LazySettings) -> None
     assert "profiles.E003" in ids()
 
 
+@pytest.mark.slow
 def test_a_missing_manifest_is_an_error_when_the_site_is_served(tmp_path: Path) -> None:
     environment = make_environment(tmp_path)
     assert "profiles.E004" in manage(environment, "check", "--deploy").stderr
@@ -94,6 +95,7 @@ def test_a_developer_gets_no_warnings_about_production(settings: LazySettings) -
     assert not {"profiles.W001", "profiles.W002"} & ids(deploy=True)
 
 
+@pytest.mark.slow
 def test_a_static_file_missing_in_the_manifest_is_an_error(prepared: Path, tmp_path: Path) -> None:
     """This happens when a template is changed and `collectstatic` is not run again."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
@@ -280,6 +282,7 @@ def test_every_message_comes_with_a_hint(settings: LazySettings) -> None:
     assert all(message.hint for message in ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("https", ["on", "off"])
 def test_the_documented_settings_pass_the_deployment_check(
     https: str, prepared: Path, tmp_path: Path

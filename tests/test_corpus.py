@@ -26,10 +26,13 @@ from .helpers.pictures import draw_jpeg, list_parts
 from .test_uploads import MADE_NAME, upload_named
 
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = pytest.mark.skipif(
-    not CORPUS.is_dir(),
-    reason="Set LIKENESS_CORPUS to the folder of real and hostile pictures to try them all.",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CORPUS.is_dir(),
+        reason="Set LIKENESS_CORPUS to the folder of real and hostile pictures to try them all.",
+    ),
+]
 # The minimal parts of a picture: no metadata, no second frame.
 CLEAN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"\xe0", b"\xdb", b"\xc0", b"\xc4"}
 # `either` and some of `accept_preferred` may be accepted or refused.

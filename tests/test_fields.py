@@ -270,6 +270,7 @@ assert len(list(settings.MEDIA_ROOT.rglob("*.*"))) == 5
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "at_call"),
     [
@@ -287,6 +288,7 @@ def test_a_process_killed_in_an_upload_leaves_a_profile_whose_picture_is_there(
     assert run(CHECK, tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_two_uploads_at_once_end_with_one_picture(tmp_path: Path) -> None:
     set_up(tmp_path)
     code = """

@@ -21,6 +21,8 @@ from .helpers.corpus import CORPUS
 from .helpers.pictures import draw, draw_jpeg, encode, make_exif, make_heic
 from .test_corpus import GOOD, HOSTILE
 
+pytestmark = pytest.mark.slow
+
 SOURCES = {
     "JPEG": draw_jpeg(96, 64, exif=make_exif(6)),
     "progressive": draw_jpeg(96, 64, progressive=True),

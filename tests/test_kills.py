@@ -22,7 +22,10 @@ from .helpers.cells import count_descriptors, find_children
 from .helpers.pictures import draw_as, draw_jpeg
 from .helpers.servers import GUNICORN, make_environment, manage, serve, upload
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="It reads /proc.")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="It reads /proc."),
+]
 KILLS = int(os.environ.get("LIKENESS_KILLS", "100"))
 MEMBERS = """
 from django.test import Client

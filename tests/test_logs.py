@@ -232,6 +232,7 @@ def server_log(prepared: Path, tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if "System check" not in line]
 
 
+@pytest.mark.slow
 def test_the_whole_log_of_production_is_json(server_log: list[dict[str, Any]]) -> None:
     assert {line["logger"] for line in server_log} >= {"gunicorn.error", "likeness.access"}
     assert {line["level"] for line in server_log} == {"INFO"}

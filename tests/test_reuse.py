@@ -11,6 +11,8 @@ import pytest
 
 from .helpers.servers import ROOT
 
+pytestmark = pytest.mark.slow
+
 RECIPE = (ROOT / "docs" / "reuse.md").read_text(encoding="utf-8")
 # Beside what the recipe has: what somebody's own models may be.
 MORE_MODELS = """

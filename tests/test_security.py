@@ -158,6 +158,7 @@ def test_a_variable_that_was_left_empty_turns_nothing_off(tmp_path: Path) -> Non
     assert done.stdout == "True media False\n", done.stderr
 
 
+@pytest.mark.slow
 def test_over_https_cookies_are_the_hosts_own_and_https_stays(
     prepared: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 from .helpers.servers import GUNICORN, RUNSERVER, find, get, make_environment, manage, serve
 from .test_delivery import TWISTED
 
+pytestmark = pytest.mark.slow
+
 Site = tuple[int, bool, str]
 ADD_PRIVATE = """
 from django.core.files.base import ContentFile

@@ -22,6 +22,8 @@ from PIL import Image
 
 from .helpers.servers import find_port
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "smallest"
 SIX_FILES = [
     "manage.py",

@@ -7,6 +7,8 @@ import pytest
 
 from .helpers.servers import GUNICORN, ROOT, find, get, make_environment, serve
 
+pytestmark = pytest.mark.slow
+
 TEMPLATES = [*ROOT.glob("templates/**/*.*"), *ROOT.glob("profiles/templates/**/*.*")]
 LITERALS = {
     name for path in TEMPLATES for name in re.findall(r"{% static [\"']([^\"']+)", path.read_text())

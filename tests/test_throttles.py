@@ -1,6 +1,7 @@
 """How often things may be done, and how that is told."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -152,7 +153,10 @@ def wait_for_waiting(number: int) -> None:
     raise AssertionError("They do not wait.")
 
 
-def test_of_many_at_once_no_more_get_through(tmp_path: Path, settings: LazySettings) -> None:
+@pytest.mark.slow
+def test_of_many_at_once_no_more_get_through(
+    prepared: Path, tmp_path: Path, settings: LazySettings
+) -> None:
     if connection.vendor == "postgresql":
         count_attempt("upload", 1)
         with ThreadPoolExecutor(4) as pool:
@@ -164,8 +168,8 @@ def test_of_many_at_once_no_more_get_through(tmp_path: Path, settings: LazySetti
             assert [free.result() for free in tries].count(True) == 1
         return
     # SQLite's database in memory, which the tests have, takes one writer and lets none wait.
+    shutil.copy(prepared / "db.sqlite3", tmp_path)
     environment = make_environment(tmp_path, DJANGO_THROTTLE_UPLOAD="7")
-    assert manage(environment, "migrate").returncode == 0
     code = "from tests.test_throttles import try_at_once; print(try_at_once().count(True))"
     assert manage(environment, "shell", "--no-imports", "-c", code).stdout.strip() == "7"
 
@@ -373,15 +377,16 @@ def knock_at_once() -> tuple[int, set[int]]:
         return check.call_count, statuses
 
 
+@pytest.mark.slow
 def test_of_many_guesses_at_once_only_five_are_checked(
-    tmp_path: Path, settings: LazySettings
+    prepared: Path, tmp_path: Path, settings: LazySettings
 ) -> None:
     if connection.vendor == "postgresql":
         settings.THROTTLES = settings.THROTTLES | {"sign_in": 0}
         assert knock_at_once()[0] == 5
         return
+    shutil.copy(prepared / "db.sqlite3", tmp_path)
     environment = make_environment(tmp_path, DJANGO_DEBUG="on")  # Without collected static files.
-    assert manage(environment, "migrate").returncode == 0
     code = "from tests.test_throttles import knock_at_once; print(*knock_at_once())"
     done = manage(environment, "shell", "--no-imports", "-c", code)
     assert re.fullmatch(r"5 \{(200, )?429(, 200)?\}", done.stdout.strip()), done.stderr
