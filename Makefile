@@ -37,7 +37,7 @@ quick: .venv/.requirements-dev ## run the quick tests: in a minute or two, witho
 
 # Django's version is not pinned here: it is the newest each time.
 next: .venv-next/.requirements ## run the quick tests on the newest Django (PYTHON=python3.13 for another Python)
-	.venv-next/bin/python -m pip --disable-pip-version-check install --quiet --upgrade django
+	.venv-next/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'django>=6'
 	.venv-next/bin/python -m pytest -p no:cacheprovider $(QUICK) $(ARGS)
 
 .venv-next/.requirements: requirements-dev.txt
