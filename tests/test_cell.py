@@ -182,6 +182,7 @@ def test_code_in_a_picture_is_killed_at_its_first_forbidden_call(
     assert run(FORBIDDEN[name]) == ("crashed", "SIGSYS")
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize(
     ("code", "expected"),
@@ -226,6 +227,7 @@ def test_code_in_a_picture_finds_neither_keys_nor_descriptors(taken_over: None) 
     assert not hasattr(cells[-1], "signal")
 
 
+@pytest.mark.slow
 @linux
 def test_cpu_time_that_the_kernel_does_not_count_is_limited_as_well(
     monkeypatch: pytest.MonkeyPatch,
@@ -370,6 +372,7 @@ def unfiltered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     Zygote.current.end()
 
 
+@pytest.mark.slow
 @linux
 def test_without_a_filter_production_refuses_heic_and_avif(
     as_ada: Client, settings: LazySettings, unfiltered: None

@@ -621,6 +621,7 @@ def test_a_jpeg_of_many_scans_is_accepted_within_the_time_limit(passes: int) -> 
     assert list_colours(show(make_scans(passes))) == near(*QUARTERS)
 
 
+@pytest.mark.slow
 def test_a_jpeg_of_too_many_scans_is_refused_at_the_time_limit() -> None:
     assert find_refusal(claim_pixels(make_scans(20_000), 3000, 3000)) == "heavy"
 
@@ -642,6 +643,7 @@ def claim_pixels(progressive: bytes, width: int, height: int) -> bytes:
     return progressive[:at] + struct.pack(">HH", height, width) + progressive[at + 4 :]
 
 
+@pytest.mark.slow
 def test_an_avif_whose_frame_is_larger_than_it_says_is_refused() -> None:
     data = encode(Image.new("RGB", (12_000, 10_000), "teal"), "AVIF", speed=10, quality=20)
     at = data.index(b"ispe") + 8
@@ -850,6 +852,7 @@ def test_a_damaged_file_causes_no_error(kind: str) -> None:
         assert is_taken_or_refused(bytes(data))
 
 
+@pytest.mark.slow
 def test_a_file_in_too_many_pieces_is_refused() -> None:
     # It takes minutes, since each piece of EXIF is appended to those before.
     pieces = b"\xff\xe1\0\x0eExif\0\0MM\0*\0\0" * 1_200_000
@@ -871,6 +874,7 @@ EXPENSIVE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPENSIVE)
 def test_no_picture_takes_more_than_the_time_limit(name: str) -> None:
     with watch_cells() as cells, suppress(Refused):
@@ -878,6 +882,7 @@ def test_no_picture_takes_more_than_the_time_limit(name: str) -> None:
     check_cost(cells)
 
 
+@pytest.mark.slow
 def test_a_large_cut_photo_takes_no_more_memory_than_a_complete_one() -> None:
     photo = Image.linear_gradient("L").resize((8000, 8000)).convert("RGB")
     with watch_cells() as cells:
