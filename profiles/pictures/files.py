@@ -86,7 +86,8 @@ class AvatarFieldFile(FieldFile):
         """
         if self._committed:
             return KEEP
-        if not (file := getattr(self, "_file", None)):
+        file = getattr(self, "_file", None)
+        if file is None:
             return None
         made: Avatar | None = getattr(file, "avatar", None)  # By the form, or for another field.
         if made is None or list(made.files) != self.field.sizes.endings:

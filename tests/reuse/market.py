@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
@@ -162,8 +162,9 @@ class SavingTests(Case):
         data = draw().read()
         seller = Seller.objects.create(name="Ada", photo=ContentFile(data))
         self.assert_stored(seller)
-        seller.photo = ContentFile(data)
+        seller.photo = File(io.BytesIO(data))
         seller.save()
+        self.assertTrue(seller.photo)
         self.assert_stored(seller)
 
     def test_a_picture_of_an_object_without_a_row_is_not_deleted(self):
