@@ -133,7 +133,7 @@ def test_people_and_pictures_of_the_first_stage_are_moved(composition: Compositi
         composition.run(f"{run} python manage.py migrate")
         composition.run(f"{run} python manage.py demo --profiles 2")
         docker("create", "--name", name, image)
-        script = stand_in(read_documented("Bring stage 1 along"), name, name, image)
+        script = stand_in(read_documented("Move from stage 1 to stage 2"), name, name, image)
         said = composition.run(script)
     finally:
         composition.run(f"docker rm {name}; docker volume rm {name}; rm -rf backup site.env")
