@@ -31,7 +31,7 @@ class User(AbstractUser):
     """An account. Its e-mail address is empty until the link that was sent there is followed."""
 
     # People have one free display name instead; with None an inherited field is dropped.
-    first_name = last_name = None  # type: ignore[assignment]
+    first_name = last_name = None  # type: ignore[assignment]  # How Django drops a field.
     username = UsernameField(
         _("user name"),
         max_length=30,

@@ -83,7 +83,7 @@ def _refuse_on_error(file: BinaryIO) -> Iterator[None]:
         raise Refused("heavy") from error
     except Image.DecompressionBombError as error:
         raise Refused("enormous") from error
-    except Exception:  # noqa: S110
+    except Exception:  # noqa: S110  # Refused below, outside of this block.
         pass  # Its traceback references the picture. Free it, so that the file fits into memory.
     raise Refused("cut" if is_cut_off(file) else "broken")
 
