@@ -114,7 +114,7 @@ def test_a_missing_file_does_not_prevent_changing_a_profile(
 def test_a_picture_that_lacks_a_size_has_all_again_when_it_moves(
     ada: User, settings: LazySettings
 ) -> None:
-    (Path(settings.MEDIA_ROOT) / ada.profile.avatar.name.replace("512", "64")).unlink()
+    (Path(settings.MEDIA_ROOT) / ada.profile.avatar.name.replace("-512.", "-64.")).unlink()
     ada.profile.visibility = Profile.Visibility.PRIVATE
     ada.profile.save()
     assert list_media(settings) == names_of(ada.profile)
@@ -307,7 +307,7 @@ def test_a_damaged_stored_picture_does_not_prevent_hiding_a_profile(
 ) -> None:
     largest = Path(settings.MEDIA_ROOT) / ada.profile.avatar.name
     largest.write_bytes(b"rotten")
-    Path(str(largest).replace("512", "64")).unlink()
+    Path(str(largest).replace("-512.", "-64.")).unlink()
     ada.profile.visibility = Profile.Visibility.PRIVATE
     ada.profile.save()
     assert Profile.objects.get(user=ada).visibility == "private"
