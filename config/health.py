@@ -1,14 +1,22 @@
 """The faults that /healthz reports."""
 
 import secrets
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 MEDIA_CHECK_SECONDS = 30
+# A disk with less free space is reported, before writing to it fails.
+MIN_FREE_BYTES, MIN_FREE_PART = 100_000_000, 0.05
 
 _media_checked: dict[str, float] = {}
 
@@ -26,13 +34,36 @@ def find_faults(with_media: bool) -> list[str]:
     now = time.monotonic()
     if with_media and now - _media_checked.get("at", -MEDIA_CHECK_SECONDS) >= MEDIA_CHECK_SECONDS:
         _media_checked["at"] = now
+        storage = storages["protected"]
+        name = f"protected/healthz-{secrets.token_hex(8)}"  # Other machines write one as well.
         try:
-            storage = storages["protected"]
-            name = f"protected/healthz-{secrets.token_hex(8)}"  # Other machines write one as well.
-            storage.delete(storage.save(name, ContentFile(b"ok")))
+            storage.save(name, ContentFile(b"ok"))
             _media_checked.pop("fault", None)
         except OSError:
             _media_checked["fault"] = now
+        finally:
+            with suppress(OSError):
+                storage.delete(name)  # A full disk has kept it, without content.
     if with_media and "fault" in _media_checked:
         faults.append("The media storage cannot be written.")
     return faults
+
+
+def find_warnings() -> list[str]:
+    """Return which disks are nearly full, one sentence each. The site still serves."""
+    warnings = []
+    for name, folder in list_disks():
+        with suppress(OSError):
+            total, _, free = shutil.disk_usage(folder)
+            if free < max(MIN_FREE_BYTES, MIN_FREE_PART * total):
+                warnings.append(f"The disk of {name} has only {free // 1_000_000} MB left.")
+    return warnings
+
+
+def list_disks() -> Iterator[tuple[str, str]]:
+    """Yield what this machine stores, and a folder of each."""
+    if connection.vendor == "sqlite":
+        yield "the database", str(Path(connection.settings_dict["NAME"]).parent)
+    if settings.MEDIA_DELIVERY != "bucket":
+        yield "the media", str(settings.MEDIA_ROOT)
+    yield "temporary files", settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()

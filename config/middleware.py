@@ -5,17 +5,22 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.middleware import locale
 from django.shortcuts import render
 from django.utils import translation
+from django.views.defaults import page_not_found
 
 from profiles.clients import client_ip
 
-from .health import find_faults
+from .health import find_faults, find_warnings
 from .logs import current_request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -33,7 +38,8 @@ def health(get_response: GetResponse) -> GetResponse:
         faults = find_faults(with_media="media" in request.GET)
         status = 503 if faults else 200
         headers = {"Cache-Control": "no-store"}
-        return HttpResponse("\n".join(faults or ["ok"]), "text/plain", status, headers=headers)
+        lines = [*(faults or ["ok"]), *find_warnings()]
+        return HttpResponse("\n".join(lines), "text/plain", status, headers=headers)
 
     return middleware
 
@@ -129,8 +135,8 @@ def request_id(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-class OutageMiddleware:
-    """Renders a 503 if the picture storage fails and the view has not handled it."""
+class ExceptionMiddleware:
+    """Renders a page for what no view can prevent: an outage, and an account that is gone."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -139,12 +145,22 @@ class OutageMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, OSError) or isinstance(error, UnreadablePostError):
-            return None
-        logger.error("The picture store does not answer.", exc_info=error)
-        response = render(request, "503.html", status=503)
-        response["Retry-After"] = "60"
-        return response
+        if isinstance(error, OSError) and not isinstance(error, UnreadablePostError):
+            logger.error("The picture store does not answer.", exc_info=error)
+            response = render(request, "503.html", status=503)
+            response["Retry-After"] = "60"
+            return response
+        if isinstance(error, ObjectDoesNotExist | DatabaseError) and has_left(request):
+            return page_not_found(request, error)
+        return None
+
+
+def has_left(request: HttpRequest) -> bool:
+    """Return whether the account was deleted while this request of its owner was running."""
+    with suppress(DatabaseError):
+        user = request.user
+        return user.is_authenticated and not get_user_model().objects.filter(pk=user.pk).exists()
+    return False
 
 
 class LocaleMiddleware(locale.LocaleMiddleware):

@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.middleware.OutageMiddleware",
+    "config.middleware.ExceptionMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -80,7 +80,7 @@ TEMPLATES = [
 FILE_UPLOAD_HANDLERS = [
     "profiles.pictures.uploads.LimitUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "profiles.pictures.uploads.UnnamedFileUploadHandler",
 ]
 DATA_UPLOAD_MAX_NUMBER_FILES = 1  # No form has more, and each file may take 20 MB of /tmp.
 
@@ -95,7 +95,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # Take the write lock at BEGIN: a lock taken later fails at once instead of waiting.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
     # Each of gunicorn's threads keeps one connection. That is as fast as a pool (a twentieth of the

@@ -1,6 +1,7 @@
+import logging
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.db import models
 from django.db.models import QuerySet
@@ -10,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .accounts.forms import AdminSignInForm
 from .models import Profile, User
+
+logger = logging.getLogger(__name__)
 
 admin.site.site_header = admin.site.site_title = "Likeness"
 admin.site.login_form = AdminSignInForm
@@ -28,6 +31,17 @@ class UserAdmin(BaseUserAdmin):
         ),
         (_("Important dates"), {"fields": ["last_login", "date_joined"]}),
     ]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        try:
+            super().save_model(request, obj, form, change)
+        except OSError:
+            logger.exception("The picture store does not answer.")
+            message = _(
+                "The account is saved, but its picture is still where it was: our picture store "
+                "does not answer. It is moved as soon as the store does."
+            )
+            self.message_user(request, message, messages.WARNING)
 
 
 @admin.register(Profile)

@@ -3,11 +3,17 @@
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from .pictures.journal import is_waiting
 
 # By the code of the error; any other is a 400.
-STATUS_CODES = {"bytes": 413, "busy": 503, "storage": 503, "unable": 503, "throttled": 429}
+STATUS_CODES = {"bytes": 413, "throttled": 429} | dict.fromkeys(
+    ("busy", "room", "storage", "unable"), 503
+)
 # In seconds; 60 for other outages, since nobody knows how long they last.
 RETRY_AFTER = {"busy": 5}
 
@@ -32,3 +38,10 @@ def set_status(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
         wait = getattr(form, "wait", 0) or RETRY_AFTER.get(codes[0], 60)
         response["Retry-After"] = str(wait)
     return response
+
+
+def warn_of_files(request: HttpRequest, name: str) -> None:
+    """Say so if the files of a picture that was removed could not be deleted yet."""
+    if is_waiting(name):
+        message = _("Our picture store does not answer. The files are deleted as soon as it does.")
+        messages.warning(request, message)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -57,6 +58,9 @@ class User(AbstractUser):
                 violation_error_message=_("This address belongs to another account."),
             ),
         ]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(is_active=False), name="inactive_user"),
+        ]
 
     @classmethod
     def normalize_username(cls, username: Any) -> Any:
@@ -78,14 +82,23 @@ class User(AbstractUser):
     get_short_name = get_full_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the account, create the profile of a new one, and hide an inactive one's picture."""
+        """Save the account, create the profile of a new one, and hide an inactive one's picture.
+
+        Raises `OSError` if the picture cannot be moved now; the account is saved, and `tidy` moves
+        the picture later.
+        """
         adding = self._state.adding
+        is_shown = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])
+        profiles = Profile.objects.filter(user=self.pk)
         with transaction.atomic():
+            if is_shown:
+                # Lock the profile before the account, as deleting does: another order deadlocks.
+                list(profiles.select_for_update())
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
-        if not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"]):
-            for profile in Profile.objects.filter(user=self):
+        if is_shown:
+            for profile in profiles:
                 profile.avatar.replace()
 
 
@@ -103,6 +116,20 @@ def fold(text: str) -> str:
     return "".join(character for character in plain if not unicodedata.combining(character))
 
 
+def is_stored_in(folder: str) -> models.Q:
+    """Return a condition for a partial index: SQLite does not use one with `startswith`."""
+    start = models.Func(
+        models.F("avatar"),
+        template=f"SUBSTR(%(expressions)s, 1, {len(folder)})",
+        output_field=models.CharField(),
+    )
+    return models.Q(Exact(start, folder))
+
+
+PUBLIC = models.Q(visibility="public")
+STORED_PUBLICLY, STORED_PROTECTED = is_stored_in("avatars/"), is_stored_in("protected/")
+
+
 class ProfileQuerySet(models.QuerySet["Profile"]):
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
         """Return the profiles that a visitor may see: the one rule for pages, search and files."""
@@ -110,6 +137,16 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
         if user.is_authenticated:
             visible |= models.Q(visibility=Profile.Visibility.MEMBERS) | models.Q(user=user.pk)
         return self.filter(visible, user__is_active=True)
+
+    def misplaced(self) -> Self:
+        """Return the profiles whose pictures are stored where other people see them.
+
+        Each part is found by a small index of its own.
+        """
+        hidden = self.filter(STORED_PUBLICLY & ~PUBLIC)
+        inactive = self.filter(STORED_PUBLICLY, user__is_active=False)
+        shown = self.filter(STORED_PROTECTED & PUBLIC, user__is_active=True)
+        return hidden.union(inactive, shown)
 
 
 class Profile(models.Model):
@@ -138,6 +175,7 @@ class Profile(models.Model):
         protected_to="protected/",
         is_public=lambda profile: profile.is_public,
         visible_to=lambda user: Profile.objects.visible_to(user),
+        misplaced=lambda: Profile.objects.misplaced(),
         description_field="description",
         blank=True,
         db_index=True,
@@ -151,6 +189,14 @@ class Profile(models.Model):
     class Meta:
         verbose_name = _("profile")
         verbose_name_plural = _("profiles")
+        indexes = [
+            models.Index(
+                fields=["id"], condition=STORED_PUBLICLY & ~PUBLIC, name="picture_to_hide"
+            ),
+            models.Index(
+                fields=["id"], condition=STORED_PROTECTED & PUBLIC, name="picture_to_show"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.display_name or self.user.username

@@ -7,13 +7,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .answers import render_form, set_status
+from .answers import render_form, set_status, warn_of_files
 from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
 from .pictures.uploads import get_timings
@@ -130,10 +130,7 @@ def wants_json(request: HttpRequest) -> bool:
 def answer_saved(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     """Save the picture, and answer with its receipt or redirect to the page that shows it."""
     profile = request.user.profile
-    try:
-        receipt = form.save()
-    except Profile.DoesNotExist as error:  # The account was deleted meanwhile.
-        raise Http404 from error
+    receipt = form.save()
     if wants_json(request):
         return JsonResponse({"url": profile.avatar.url, "receipt": receipt}, status=201)
     if receipt:
@@ -150,6 +147,8 @@ def avatar_delete(request: MemberRequest) -> HttpResponse:
     profile = request.user.profile
     if request.method != "POST":
         return render(request, "profiles/avatar_delete.html", {"profile": profile})
+    old = profile.avatar.name or ""
     profile.avatar.replace(None, description="")
     messages.success(request, _("Your picture is removed."))
+    warn_of_files(request, old)
     return redirect(profile)

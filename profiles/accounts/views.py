@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth import login, logout, views
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..answers import render_form
+from ..answers import render_form, warn_of_files
 from ..clients import client_network
 from ..models import MemberRequest, Profile, User
 from .addresses import confirm_address, read_token, send_confirmation
@@ -88,12 +87,11 @@ def delete(request: MemberRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(request.POST if request.method == "POST" else None, user=user)
     if form.is_valid():
-        with transaction.atomic():
-            # Lock the row, so that no upload stores files while it is deleted.
-            Profile.objects.select_for_update().filter(user=user).first()
-            User.objects.filter(pk=user.pk).delete()
+        picture = user.profile.avatar.name or ""
+        User.objects.filter(pk=user.pk).delete()
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
+        warn_of_files(request, picture)
         return redirect("home")
     return render_form(request, "registration/delete.html", form)
 

@@ -5,3 +5,4 @@ from django.apps import AppConfig
 
 class PicturesConfig(AppConfig):
     name = __package__
+    default_auto_field = "django.db.models.BigAutoField"

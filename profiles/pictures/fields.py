@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.checks import CheckMessage, Error
 from django.core.files.base import File
 from django.db import models
 from django.db.models import signals
 from django.db.models.fields.files import FileDescriptor
 
+from . import journal
 from .avatar import Avatar, Crop
 from .files import KEEP, AvatarFieldFile, Keep
 from .forms import AvatarFormField
@@ -60,6 +62,8 @@ class AvatarField(models.FileField):
     Everybody may see an avatar, unless `is_public(instance)` is false. Then it is stored under
     `protected_to`, in the storage `protected_storage`, and served only to users for whom the
     queryset `visible_to(user)` contains the row: to nobody if there is no `visible_to`.
+    `misplaced()` is a queryset of the rows that do not fit where their avatar is stored, for models
+    so large that the field should not compare all rows with `visible_to`.
     `sizes` are the widths of its files, `placeholder` is the static file shown without an avatar,
     and `description_field` names the column of its alternative text, which a new avatar clears.
     """
@@ -81,6 +85,7 @@ class AvatarField(models.FileField):
         *,
         is_public: Callable[[Any], bool] | None = None,
         visible_to: Callable[[Any], models.QuerySet] | None = None,
+        misplaced: Callable[[], models.QuerySet] | None = None,
         protected_to: str = "",
         protected_storage: str = "protected",
         sizes: Sizes = Sizes(),
@@ -91,7 +96,7 @@ class AvatarField(models.FileField):
         super().__init__(verbose_name, name, **kwargs)
         if isinstance(self.upload_to, str) and not self.upload_to.endswith("/"):
             self.upload_to += "/"
-        self.is_public, self.visible_to = is_public, visible_to
+        self.is_public, self.visible_to, self.misplaced = is_public, visible_to, misplaced
         self.protected_to = protected_to or f"protected/{self.upload_to}"
         self.protected_storage = protected_storage
         self.sizes, self.placeholder = sizes, placeholder
@@ -121,6 +126,28 @@ class AvatarField(models.FileField):
     def is_in_place(self, name: str, place: str) -> bool:
         """Return whether a name has the prefix `place`; a file that is not ours is public."""
         return not name or (find_prefix(name) or self.upload_to) == place
+
+    def list_misplaced(self, using: str) -> Iterator[models.Model]:
+        """Yield the rows whose avatar is stored where other people see it than see the row.
+
+        Nobody called `save()` on these: they were changed by `QuerySet.update()`, SQL, or through
+        another model.
+        """
+        rows = self.model._base_manager.using(using)
+        for key in self._find_misplaced(rows).values_list("pk", flat=True):
+            row = rows.filter(pk=key).first()
+            if row and not self.is_in_place(str(getattr(row, self.attname)), self.find_place(row)):
+                yield row
+
+    def _find_misplaced(self, rows: models.QuerySet) -> models.QuerySet:
+        if self.misplaced:
+            return self.misplaced().using(rows.db)
+        if not (self.is_public and self.visible_to):
+            return rows.none()
+        public = models.Q(pk__in=self.visible_to(AnonymousUser()).using(rows.db).values("pk"))
+        name = f"{self.attname}__startswith"
+        stored = models.Q(**{name: self.upload_to}), models.Q(**{name: self.protected_to})
+        return rows.filter(stored[0] & ~public | stored[1] & public)
 
     # Saving
 
@@ -219,7 +246,7 @@ class AvatarField(models.FileField):
         """Delete the files that the row names, which a stale instance does not know."""
         rows = sender._base_manager.using(using).select_for_update().filter(pk=instance.pk)
         for name in rows.values_list(self.attname, flat=True):
-            self.store.delete_after_commit(name or "", using)
+            journal.delete_after_commit(self, name or "", using)
 
     # What Django asks of a field
 

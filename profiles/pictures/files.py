@@ -1,7 +1,7 @@
 """The avatar of one row: its URLs, and the one way in which it is replaced."""
 
-from contextlib import suppress
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from django.core.files.base import File
@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.fields.files import FieldFile
 from django.templatetags.static import static
 
+from . import journal
 from .avatar import Avatar
 from .names import find_stem, is_marked
 
@@ -157,39 +158,46 @@ class AvatarFieldFile(FieldFile):
         changes: dict[str, Any],
     ) -> bool:
         """Replace the avatar; return False if the row changed while the files were written."""
-        column, store = self.field.attname, self.field.store
+        column, field, using = self.field.attname, self.field, rows.db
         row = set_columns(rows.get(pk=self.instance.pk), changes)
         seen = str(getattr(row, column))
-        place = self.field.find_place(row)
-        name, written = seen, ""
-        if avatar is not KEEP or not self.field.is_in_place(seen, place):
-            name = written = self._write(avatar, seen, place)
-        try:
-            with transaction.atomic(using=rows.db):
+        place = field.find_place(row)
+        name, files = self._prepare(avatar, seen, place)
+        with journal.Arrival(field, name if files else "", using) as arrival:
+            field.store.write(name, files)
+            with transaction.atomic(using):
                 row = set_columns(rows.select_for_update().get(pk=row.pk), changes)
                 old = str(getattr(row, column))
                 if only_if not in (None, old):
                     return True
-                if self.field.find_place(row) != place or (avatar is KEEP and old != seen):
+                if field.find_place(row) != place or (avatar is KEEP and old != seen):
                     return False
+                if not arrival.end():
+                    return False  # `tidy` took the files for what a killed process had left.
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
-                    store.delete_after_commit(old, rows.db)
-                written = ""  # If COMMIT itself fails, nobody knows whether the row names them.
-        finally:
-            with suppress(OSError):
-                store.delete(written)
-        self.instance.refresh_from_db(rows.db, [column, *changes])
+                    journal.delete_after_commit(field, old, using)
+                transaction.on_commit(partial(journal.tidy, field, using, limit=2), using, True)
+                # If COMMIT itself fails, nobody knows whether the row names the files.
+                arrival.is_over = True
+        self.instance.refresh_from_db(using, [column, *changes])
         self.name, self._committed = name, True
         return True
 
-    def _write(self, avatar: Avatar | Keep | None, seen: str, place: str) -> str:
-        """Write the files of an avatar, or those of the one that is kept, under a new name."""
+    def _prepare(
+        self, avatar: Avatar | Keep | None, seen: str, place: str
+    ) -> tuple[str, dict[str, bytes]]:
+        """Return the name that the row will have, and the files to write under it, if any."""
         store = self.field.store
-        if isinstance(avatar, Avatar):
-            return store.write(avatar.files, place, avatar.is_pixel_art)
-        files = store.restore(seen) if avatar is KEEP else {}
-        return store.write(files, place, is_marked(seen)) if files else ""
+        if avatar is KEEP:
+            if self.field.is_in_place(seen, place):
+                return seen, {}
+            files, is_pixel_art = store.restore(seen), is_marked(seen)
+        elif avatar:
+            files, is_pixel_art = avatar.files, avatar.is_pixel_art
+        else:
+            files, is_pixel_art = {}, False
+        return (store.make_name(place, is_pixel_art), files) if files else ("", {})
 
 
 def set_columns(row: Model, changes: dict[str, Any]) -> Model:

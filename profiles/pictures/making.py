@@ -57,6 +57,10 @@ REFUSALS = {
     "unable": _(
         "We cannot open this picture just now. Nothing has changed; try again in a minute."
     ),
+    "room": _(
+        "We have no room for a picture of this size just now. Nothing has changed; "
+        "choose a smaller copy, or try again in a minute."
+    ),
     "busy": _("Many pictures are being made just now. Nothing has changed; try again in a minute."),
 }
 
@@ -70,6 +74,8 @@ def make_avatar(
     """Return the avatar made of a picture; raise `ValidationError` in a visitor's words."""
     try:
         refuse_bytes(content.size)
+        if getattr(content, "is_lost", False):  # See uploads.py.
+            raise Refused("room")
         return open_in_cell(cast(BinaryIO, content.file), crop, timings, sizes)
     except Refused as refused:
         message = REFUSALS[refused.code]

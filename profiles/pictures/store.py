@@ -1,14 +1,15 @@
 """The files of a field's avatars: written under fresh names, read, and deleted."""
 
+import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import PurePath
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
-from django.db import transaction
 
 from .limits import Refused
 from .making import open_in_cell
@@ -45,7 +46,7 @@ class AvatarStore:
         return list(dict.fromkeys([name, *others])) if name else []
 
     def read(self, name: str) -> dict[str, bytes]:
-        """Return the content of those of an avatar's files that exist, by name ending."""
+        """Return the content of those of an avatar's files that exist, the largest first."""
         files, stem = {}, find_stem(name)
         for file_name in self.list_names(name):
             with suppress(FileNotFoundError), self.get_storage(name).open(file_name) as file:
@@ -53,50 +54,61 @@ class AvatarStore:
         return files
 
     def restore(self, name: str) -> dict[str, bytes]:
-        """Return an avatar's files; if one is missing, all are made again from the largest.
+        """Return an avatar's files; if one is missing, all are made again from the largest left.
 
-        Returns none where the largest is missing or cannot be read. Raises `OSError` where that
-        cannot be known now.
+        Returns none where none is left that can be opened. Raises `OSError` where that cannot be
+        known now.
         """
         files, endings = self.read(name), self.sizes.endings
+        if not set(files) >= set(endings):
+            files = self.read(name) | files  # A network disk may miss a file once.
         if set(files) >= set(endings):
             return {ending: files[ending] for ending in endings}
-        try:
-            largest = BytesIO(files[name.removeprefix(find_stem(name))])
-            return open_in_cell(largest, sizes=self.sizes).files
-        except (KeyError, Refused) as error:
-            if getattr(error, "code", "") in ("busy", "unable", "unsafe"):  # It may succeed later.
-                raise TimeoutError("The picture cannot be opened now.") from error
-            return {}
+        for data in files.values():
+            try:
+                return open_in_cell(BytesIO(data), sizes=self.sizes).files
+            except Refused as error:
+                if error.code in ("busy", "unable", "unsafe"):  # It may succeed later.
+                    raise TimeoutError("The picture cannot be opened now.") from error
+        return {}
 
-    def write(self, files: dict[str, bytes], prefix: str, is_pixel_art: bool) -> str:
-        """Write an avatar's files under a new random name; return the name for the row."""
+    def make_name(self, prefix: str, is_pixel_art: bool) -> str:
+        """Return a new random name for a row, that of the largest file."""
+        return make_stem(prefix, secrets.token_hex(16), is_pixel_art) + self.sizes.endings[0]
+
+    def write(self, name: str, files: dict[str, bytes]) -> None:
+        """Write an avatar's files under a new name, so that they survive a power cut."""
+        if not files:
+            return
         if list(files) != self.sizes.endings:
             raise ValueError("This avatar has other sizes than the field.")
-        stem = make_stem(prefix, secrets.token_hex(16), is_pixel_art)
-        name = stem + self.sizes.endings[0]
-        storage = self.select_storage(prefix)
-        try:
-            for ending, data in files.items():
-                written = storage.save(stem + ending, ContentFile(data))
-                if written != stem + ending:
-                    storage.delete(written)
-                    message = f"The storage renamed {stem + ending} to {written}."
-                    raise SuspiciousFileOperation(message)
-        except BaseException:
-            with suppress(OSError):  # `audit_media` finds what cannot be deleted now.
-                self.delete(name)
-            raise
-        return name
+        storage, stem = self.get_storage(name), find_stem(name)
+        for ending, data in files.items():
+            written = storage.save(stem + ending, ContentFile(data))
+            if written != stem + ending:
+                storage.delete(written)
+                message = f"The storage renamed {stem + ending} to {written}."
+                raise SuspiciousFileOperation(message)
+        sync(storage, *(stem + ending for ending in files), *map(str, PurePath(name).parents))
 
     def delete(self, name: str) -> None:
-        """Delete all files of an avatar."""
+        """Delete all files of an avatar, so that they stay deleted after a power cut."""
+        storage = self.get_storage(name)
         for file_name in self.list_names(name):
-            self.get_storage(name).delete(file_name)
+            storage.delete(file_name)
+        with suppress(FileNotFoundError):
+            sync(storage, str(PurePath(name).parent))
 
-    def delete_after_commit(self, name: str, using: str) -> None:
-        """Delete an avatar's files once no row names them.
 
-        Where that fails, Django logs it, and `audit_media` finds the files.
-        """
-        transaction.on_commit(lambda: self.delete(name), using, robust=True)
+def sync(storage: Storage, *names: str) -> None:
+    """Wait until files and folders are on the disk. A bucket answers only once it has stored."""
+    try:
+        paths = [storage.path(name) for name in names]
+    except NotImplementedError:
+        return
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,9 +1,12 @@
-"""Throw away a file's bytes past the limit while they stream in, and keep the other fields."""
+"""Receive files: throw away the bytes past the limit, and give those on the disk no name."""
 
 import time
+from contextlib import suppress
 from io import BytesIO
+from tempfile import TemporaryFile
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
@@ -43,6 +46,47 @@ class LimitUploadHandler(FileUploadHandler):
         # Django reads the body where somebody first asks for a field: that may be any middleware.
         if self.request:
             get_timings(self.request).add("read", self.started)
+
+
+class UnnamedFileUploadHandler(FileUploadHandler):
+    """Stores a file on the disk without a name: when the process is killed, nothing of it is left.
+
+    If there is no room for it, it arrives at the form empty, marked as lost.
+    """
+
+    file: UploadedFile | None
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self.file = None
+        with suppress(OSError):
+            # Django closes it after the response.
+            content = TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+            self.file = UploadedFile(content, self.file_name, self.content_type)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        try:
+            if self.file:
+                self.file.write(raw_data)
+        except OSError:
+            self.upload_interrupted()
+
+    def file_complete(self, file_size: int) -> UploadedFile:
+        try:
+            if self.file:
+                self.file.seek(0)  # It writes the rest, which may fail as well.
+        except OSError:
+            self.upload_interrupted()
+        file = self.file or UploadedFile(BytesIO(), self.file_name)
+        file.size = file_size
+        vars(file)["is_lost"] = not self.file
+        return file
+
+    def upload_interrupted(self) -> None:
+        if self.file:
+            with suppress(OSError):  # It tries once more to write.
+                self.file.close()
+        self.file = None
 
 
 def get_timings(request: HttpRequest) -> Timings:

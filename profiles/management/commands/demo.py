@@ -84,12 +84,13 @@ def find_demo_people(count: int) -> "QuerySet[Profile]":
 
 
 def add_people(numbers: range, password: str) -> None:
-    """Add the demo people with these numbers who are missing, in two queries."""
+    """Add the demo people with these numbers who are missing, and profiles that are."""
     people = dict(map(name_person, numbers))
     known = set(User.objects.filter(username__in=people).values_list("username", flat=True))
     users = [User(username=name, password=password) for name in people if name not in known]
     User.objects.bulk_create(users)
-    Profile.objects.bulk_create(make_profile(user, people[user.username]) for user in users)
+    bare = User.objects.filter(username__in=people, profile=None).order_by("pk")
+    Profile.objects.bulk_create(make_profile(user, people[user.username]) for user in bare)
 
 
 def make_profile(user: User, name: str) -> Profile:

@@ -1,15 +1,24 @@
 """Compare the media storage with the database."""
 
+import os
+import tempfile
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError
+from django.db import router
 from django.utils import timezone
 
 from ...fields import AvatarField, list_fields
+from ...journal import list_entries
+from ...names import find_stem
 
 
 class Place(NamedTuple):
@@ -22,36 +31,74 @@ class Place(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "Lists files that belong to no row, and rows whose files are missing. "
-        "Fails when a file is missing."
+        "Lists files that belong to no row, and rows whose files are missing, damaged, or stored "
+        "where other people see them than should. Fails if there is such a row."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--delete-orphans", action="store_true", help="delete such files")
+        parser.add_argument("--fix", action="store_true", help="move what is misplaced")
+        parser.add_argument("--names", action="store_true", help="open no file: quick in a bucket")
         parser.add_argument(
             "--older-than",
             type=float,
             default=24,
             metavar="HOURS",
-            help="pass over younger orphans, which a running upload may have written (24)",
+            help="pass over younger orphans, which a transaction may have written (24)",
         )
 
-    def handle(self, *args: Any, delete_orphans: bool, older_than: float, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        delete_orphans: bool,
+        fix: bool,
+        names: bool,
+        older_than: float,
+        **options: Any,
+    ) -> None:
         limit = timezone.now() - timedelta(hours=older_than)
-        stored = orphaned = lost = 0
+        self.counts = dict.fromkeys(("stored", "orphan", "missing", "damaged", "misplaced"), 0)
+        self.failed = 0
         for place in list_places():
-            files, orphans, missing = compare(place, limit)
-            for name in orphans:
-                self.stdout.write(f"orphan   {name}")
-                if delete_orphans:
-                    place.storage.delete(name)
-            for name in missing:
-                self.stdout.write(f"missing  {name}")
-            stored, orphaned, lost = stored + files, orphaned + len(orphans), lost + len(missing)
-        done = "deleted" if delete_orphans else "found"
-        self.stdout.write(f"{stored} files, {orphaned} orphans {done}.")
-        if lost:
-            raise CommandError(f"{lost} files are missing.", returncode=1)
+            files = compare(place, limit)
+            self.counts["stored"] += len(files.stored)
+            for name in files.orphans:
+                self.report("orphan", name, partial(place.storage.delete, name), delete_orphans)
+            for name in files.missing:
+                self.report("missing", name)
+            for name in [] if names else files.stored & files.wanted:
+                if not is_whole(place.storage, name):
+                    self.report("damaged", name)
+        for field in list_fields():
+            for row in field.list_misplaced(router.db_for_read(field.model)):
+                avatar = getattr(row, field.attname)
+                self.report("misplaced", str(avatar), avatar.replace, fix)
+        for path in list_uploads(limit):
+            self.report("orphan", str(path), path.unlink, delete_orphans)
+        self.sum_up("deleted" if delete_orphans else "found", fix)
+
+    def report(
+        self, kind: str, name: str, repair: Callable[[], Any] | None = None, does: bool = False
+    ) -> None:
+        """Print what is wrong with a file, and do something about it if that was asked for."""
+        self.counts[kind] += 1
+        self.stdout.write(f"{kind:8} {name}")
+        try:
+            if repair and does:
+                repair()
+        except OSError as error:
+            self.failed += 1
+            self.stderr.write(f"{name}: {error}")
+
+    def sum_up(self, done: str, fix: bool) -> None:
+        """Print how many files and orphans there are; raise an error for the rest."""
+        self.stdout.write(f"{self.counts['stored']} files, {self.counts['orphan']} orphans {done}.")
+        faults = [f"{self.counts[kind]} files are {kind}" for kind in ("missing", "damaged")]
+        if not fix:
+            faults.append(f"{self.counts['misplaced']} pictures are misplaced")
+        faults.append(f"{self.failed} files could not be deleted or moved")
+        if faults := [fault for fault in faults if not fault.startswith("0 ")]:
+            raise CommandError(", ".join(faults) + ".", returncode=1)
 
 
 def list_places() -> Iterator[Place]:
@@ -76,25 +123,43 @@ def list_top(storage: Storage, prefix: str) -> set[str]:
         folders, files = storage.listdir(prefix.rstrip("/"))
     except FileNotFoundError:
         return set()
-    return {f"{prefix}{name}/" for name in folders} | {f"{prefix}{name}" for name in files}
+    links = {name for name in folders if is_link(storage, prefix + name)}
+    found = {f"{prefix}{name}/" for name in set(folders) - links}
+    return found | {f"{prefix}{name}" for name in links.union(files)}
 
 
-def compare(place: Place, limit: datetime) -> tuple[int, list[str], list[str]]:
-    """Return how many files a place has, those that no row names, and those that it lacks."""
+class Files(NamedTuple):
+    """What was found of one place."""
+
+    stored: set[str]
+    wanted: set[str]  # By rows.
+    orphans: list[str]
+    missing: list[str]
+
+
+def compare(place: Place, limit: datetime) -> Files:
+    """Compare a place with the rows that name files in it."""
     field, storage, folder = place
-    # Files before rows: whatever is stored in between is not taken for an orphan.
+    using = router.db_for_read(field.model)
+    # Files, then the journal, then rows: whatever is stored in between is not taken for an orphan.
     stored = set(walk(storage, folder)) if folder.endswith("/") else {folder}
+    waiting = list_entries(field, using).filter(name__startswith=folder)
+    known = list_files(field, waiting.values_list("name", flat=True))
     column = field.attname
-    rows = field.model._base_manager.filter(**{f"{column}__startswith": folder})
-    names = rows.values_list(column, flat=True).iterator()
-    wanted = {file_name for name in names for file_name in field.store.list_names(name)}
-    orphans = [name for name in sorted(stored - wanted) if is_older(storage, name, limit)]
-    missing = [name for name in sorted(wanted - stored) if not storage.exists(name)]
-    return len(stored), orphans, missing
+    rows = field.model._base_manager.using(using).filter(**{f"{column}__startswith": folder})
+    wanted = list_files(field, rows.values_list(column, flat=True).iterator())
+    orphans = [name for name in stored - wanted - known if is_older(storage, name, limit)]
+    missing = [name for name in wanted - stored if not storage.exists(name)]
+    return Files(stored, wanted, sorted(orphans), sorted(missing))
+
+
+def list_files(field: AvatarField, names: Iterable[str]) -> set[str]:
+    """Return the names of all files of some avatars."""
+    return {file_name for name in names for file_name in field.store.list_names(name)}
 
 
 def walk(storage: Storage, folder: str) -> Iterator[str]:
-    """Yield the names of all files below a folder of a storage."""
+    """Yield the names of all files below a folder of a storage, and of links to folders."""
     folder = folder.rstrip("/")
     try:
         folders, files = storage.listdir(folder)
@@ -102,7 +167,18 @@ def walk(storage: Storage, folder: str) -> Iterator[str]:
         return
     yield from (f"{folder}/{name}" for name in files)
     for name in folders:
-        yield from walk(storage, f"{folder}/{name}")
+        if is_link(storage, f"{folder}/{name}"):
+            yield f"{folder}/{name}"  # It may lead out of the storage, so do not follow it.
+        else:
+            yield from walk(storage, f"{folder}/{name}")
+
+
+def is_link(storage: Storage, name: str) -> bool:
+    """Return whether a folder of a disk is a symbolic link."""
+    try:
+        return Path(storage.path(name)).is_symlink()
+    except NotImplementedError:
+        return False
 
 
 def is_older(storage: Storage, name: str, limit: datetime) -> bool:
@@ -111,3 +187,25 @@ def is_older(storage: Storage, name: str, limit: datetime) -> bool:
         return storage.get_modified_time(name) <= limit
     except FileNotFoundError:
         return False
+
+
+def is_whole(storage: Storage, name: str) -> bool:
+    """Return whether a file begins and ends as its format does, or is missing by now."""
+    try:
+        with storage.open(name) as file:
+            data = file.read()
+    except FileNotFoundError:
+        return True
+    if name.endswith(".webp"):
+        return data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 == len(data)
+    return bool(data) if not find_stem(name) else data[:2] + data[-2:] == b"\xff\xd8\xff\xd9"
+
+
+def list_uploads(limit: datetime) -> Iterator[Path]:
+    """Yield this user's temporary files of uploads, which a killed process of Django's leaves."""
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
+    for path in folder.glob("tmp*.upload*"):
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if status.st_uid == os.getuid() and status.st_mtime <= limit.timestamp():
+                yield path

@@ -27,7 +27,11 @@ class Command(BaseCommand):
         rows = field.model._base_manager.exclude(**{field.attname: ""}).exclude(
             **{field.attname: None}
         )
-        for row in rows.order_by("pk").iterator(100):
+        # The keys first: an open cursor would keep others from writing to SQLite meanwhile.
+        for key in list(rows.order_by("pk").values_list("pk", flat=True)):
+            row = rows.filter(pk=key).first()
+            if not row:
+                continue
             avatar: AvatarFieldFile = getattr(row, field.attname)
             name = avatar.name or ""
             try:
@@ -37,6 +41,6 @@ class Command(BaseCommand):
             except ObjectDoesNotExist:
                 continue
             except (OSError, ValidationError) as error:
-                if rows.filter(pk=row.pk, **{field.attname: name}).exists():
+                if rows.filter(pk=key, **{field.attname: name}).exists():
                     self.failed += 1
                     self.stderr.write(f"{name}: {error}")

@@ -1,0 +1,128 @@
+"""The journal of files: nothing lingers, whatever fails and whenever the process is killed.
+
+A row and its files cannot change in one step. So each set of files that no row names has an entry
+in the database:
+
+- *Arriving*: committed before the first file is written. The transaction in which a row names the
+  files deletes the entry. If it does not find the entry, it fails, and the files are written again.
+- *Leaving*: written in the transaction in which a row stops naming the files. It is deleted once
+  the files are.
+
+A request that succeeds, and one that fails with an error, leaves no entry. After a kill, or while
+the storage is down, entries stay. `tidy` deletes their files once they are due, so nobody has to
+list a storage to find them. It first turns an arriving entry into a leaving one, which keeps an
+upload that is still running from naming the files.
+
+In a transaction of the caller's, an arriving entry is committed with that. What a kill or a
+rollback leaves there, only `audit_media` finds.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from .models import JournalEntry
+
+logger = logging.getLogger(__name__)
+
+# Longer than it takes to write an avatar, also where a bucket is slow.
+ARRIVAL = timedelta(minutes=5)
+# After a failure; each further one doubles it.
+PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+
+
+class Arrival:
+    """A block in which files are written; those that no row names at its end are deleted.
+
+    Without a name, it does nothing.
+    """
+
+    def __init__(self, field: Any, name: str, using: str) -> None:
+        due = timezone.now() + ARRIVAL
+        self.field, self.is_over = field, not name
+        self.entry = JournalEntry(field=str(field), name=name, due=due)
+        self.entries = list_entries(field, using)
+
+    def __enter__(self) -> "Arrival":
+        if not self.is_over:
+            self.entry.save(using=self.entries.db)
+        return self
+
+    def end(self) -> bool:
+        """Delete the entry in the transaction in which a row names the files.
+
+        Returns False if `tidy` has deleted the files.
+        """
+        mine = self.entries.filter(pk=self.entry.pk, is_leaving=False)
+        return self.is_over or bool(mine.delete()[0])
+
+    def __exit__(self, *error: object) -> None:
+        if not self.is_over:
+            try_to_delete(self.field, self.entry)
+
+
+def delete_after_commit(field: Any, name: str, using: str) -> None:
+    """Delete an avatar's files once no row names them; call it in the transaction."""
+    if not name:
+        return
+    due = timezone.now() + PAUSE
+    facts = {"field": str(field), "name": name, "is_leaving": True, "due": due}
+    entry = JournalEntry.objects.using(using).create(**facts)
+    transaction.on_commit(partial(try_to_delete, field, entry), using, robust=True)
+
+
+def try_to_delete(field: Any, entry: JournalEntry) -> None:
+    """Delete files; where that fails, the entry stays for `tidy`."""
+    try:
+        delete_files(field, entry)
+    except (OSError, DatabaseError) as error:
+        logger.warning("%s cannot be deleted now: %s", entry.name, error)
+
+
+def delete_files(field: Any, entry: JournalEntry) -> None:
+    """Delete the files of an entry, and then the entry."""
+    field.store.delete(entry.name)
+    entry.delete()
+
+
+def list_entries(field: Any, using: str) -> QuerySet[JournalEntry]:
+    """Return the entries of a field."""
+    return JournalEntry.objects.using(using).filter(field=str(field))
+
+
+def is_waiting(name: str) -> bool:
+    """Return whether files are still to be deleted, because the storage failed."""
+    return JournalEntry.objects.filter(name=name).exists()
+
+
+def tidy(field: Any, using: str, until: datetime | None = None, limit: int | None = None) -> int:
+    """Delete the files of entries that are due; return how many entries could not be cleared."""
+    due = list_entries(field, using).filter(due__lte=until or timezone.now()).order_by("due")
+    failed = 0
+    for entry in due[:limit]:
+        try:
+            clear(field, entry, using)
+        except OSError as error:
+            failed += 1
+            logger.warning("The files of %s cannot be deleted: %s", entry.name, error)
+    return failed
+
+
+def clear(field: Any, entry: JournalEntry, using: str) -> None:
+    """Delete the files of an entry that is due, unless somebody else does it just now."""
+    pause = min(PAUSE * 2 ** min(entry.tries, 10), MAX_PAUSE)
+    seen = list_entries(field, using).filter(pk=entry.pk, tries=entry.tries)
+    if not seen.update(is_leaving=True, tries=F("tries") + 1, due=timezone.now() + pause):
+        return
+    if field.model._base_manager.using(using).filter(**{field.attname: entry.name}).exists():
+        entry.delete()  # Somebody wrote the name into a row without this module.
+    elif entry.is_leaving:
+        delete_files(field, entry)
+    else:
+        # Keep the entry for another round: its upload may still be writing.
+        field.store.delete(entry.name)

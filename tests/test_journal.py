@@ -1,0 +1,297 @@
+"""What somebody removed, replaced or hid is gone, also when the storage failed at that moment."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from profiles.models import Profile, User
+from profiles.pictures.models import JournalEntry
+
+from .conftest import list_media, make_picture
+from .helpers.pictures import draw_jpeg
+
+pytestmark = pytest.mark.django_db(transaction=True)
+STORES_DOWN = "Our picture store does not answer"
+
+
+class TestStorage(FileSystemStorage):
+    """A disk on which reading, writing or deleting may fail, or take long enough for a call."""
+
+    __test__ = False
+    broken: ClassVar[set[str]] = set()
+    meanwhile: ClassVar[list[Callable[[], Any]]] = []
+
+    def delete(self, name: str) -> None:
+        self.fail_at("delete")
+        super().delete(name)
+
+    def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
+        self.fail_at("save")
+        if self.meanwhile:
+            self.meanwhile.pop()()
+        return super().save(name, content, max_length)
+
+    def fail_at(self, step: str) -> None:
+        if step in self.broken:
+            raise OSError("Read-only file system")
+
+
+@pytest.fixture(autouse=True)
+def storage(settings: LazySettings) -> type[TestStorage]:
+    backend = {"BACKEND": "tests.test_journal.TestStorage"}
+    settings.STORAGES = settings.STORAGES | {"default": backend, "protected": backend}
+    TestStorage.broken, TestStorage.meanwhile = set(), []
+    return TestStorage
+
+
+def tidy(*arguments: str) -> None:
+    call_command("tidy", *arguments, stdout=StringIO())
+
+
+def audit(*arguments: str) -> str:
+    output = StringIO()
+    try:
+        call_command("audit_media", "--older-than", "0", *arguments, stdout=output, stderr=output)
+    except CommandError as error:
+        output.write(str(error))
+    return output.getvalue()
+
+
+def count_files(settings: LazySettings, prefix: str) -> int:
+    return sum(name.startswith(prefix) for name in list_media(settings))
+
+
+def test_a_picture_that_could_not_be_deleted_goes_as_soon_as_the_storage_works(
+    as_ada: Client, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    storage.broken = {"delete"}
+    page = as_ada.post("/profile/avatar/delete/", follow=True).content.decode()
+    assert "Your picture is removed." in page
+    assert STORES_DOWN in page
+    assert len(list_media(settings)) == 5
+    storage.broken = set()
+    tidy()  # Not before the request itself could have done it.
+    assert len(list_media(settings)) == 5
+    tidy("--now")
+    assert list_media(settings) == []
+    assert not JournalEntry.objects.exists()
+
+
+def test_a_removal_that_succeeds_warns_of_nothing(as_ada: Client, settings: LazySettings) -> None:
+    page = as_ada.post("/profile/avatar/delete/", follow=True).content.decode()
+    assert STORES_DOWN not in page
+    assert list_media(settings) == []
+    assert not JournalEntry.objects.exists()
+
+
+def test_an_account_that_left_while_the_storage_failed_leaves_no_picture_behind(
+    as_ada: Client, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    storage.broken = {"delete"}
+    answer = as_ada.post("/accounts/delete/", {"password": "pass phrase"}, follow=True)
+    page = answer.content.decode()
+    assert "Your account and everything in it are deleted." in page
+    assert STORES_DOWN in page
+    storage.broken = set()
+    tidy("--now")
+    assert list_media(settings) == []
+
+
+def test_each_failure_is_tried_again_later_than_the_one_before(
+    ada: User, storage: type[TestStorage]
+) -> None:
+    storage.broken = {"delete"}
+    ada.profile.avatar.delete()
+    pauses = []
+    for _ in range(12):
+        with pytest.raises(CommandError, match="1 pictures could not be tidied"):
+            tidy("--now")
+        pause = JournalEntry.objects.get().due - timezone.now()
+        pauses.append(round(pause / timedelta(minutes=1)))
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]
+    tidy()  # It is not due, so nothing fails.
+
+
+def test_an_upload_clears_what_others_have_left(
+    ada: User, grace: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    storage.broken = {"delete"}
+    ada.profile.avatar.delete()
+    storage.broken = set()
+    JournalEntry.objects.update(due=timezone.now())
+    grace.profile.avatar.replace(make_picture())
+    assert len(list_media(settings)) == 5
+    assert not JournalEntry.objects.exists()
+
+
+def test_an_upload_that_failed_half_way_and_could_not_clean_up_leaves_nothing(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    before = list_media(settings)
+    storage.meanwhile = [lambda: storage.broken.update(("save", "delete"))]
+    with pytest.raises(OSError, match="Read-only"):
+        ada.profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
+    assert set(before) < set(list_media(settings))
+    storage.broken = set()
+    tidy("--now")
+    assert list_media(settings) == before
+
+
+def test_tidy_never_deletes_what_a_slow_upload_is_about_to_name(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    storage.meanwhile = [lambda: tidy("--now")]
+    ada.profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
+    assert len(list_media(settings)) == 5
+    assert audit() == "5 files, 0 orphans found.\n"
+    assert not JournalEntry.objects.exists()
+
+
+def test_tidy_never_deletes_what_a_row_names(ada: User, settings: LazySettings) -> None:
+    name = ada.profile.avatar.name
+    JournalEntry.objects.create(
+        field="profiles.Profile.avatar", name=name, is_leaving=True, due=timezone.now()
+    )
+    tidy()
+    assert len(list_media(settings)) == 5
+    assert not JournalEntry.objects.exists()
+
+
+def test_an_audit_never_deletes_what_an_upload_is_writing(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    # At the second file, so that the first is there.
+    storage.meanwhile = [lambda: audit("--delete-orphans"), lambda: None]
+    ada.profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
+    assert audit() == "5 files, 0 orphans found.\n"
+
+
+# Hidden means hidden
+
+
+def disable(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def hide(user: User) -> None:
+    Profile.objects.filter(user=user).update(visibility="private")
+
+
+@pytest.mark.parametrize("change", [disable, hide])
+def test_a_picture_hidden_by_an_update_of_the_database_is_hidden_by_tidy(
+    change: Callable[[User], None], ada: User, grace: User, settings: LazySettings
+) -> None:
+    change(ada)
+    change(grace)  # Protected already.
+    assert count_files(settings, "avatars/") == 5
+    name = ada.profile.avatar.name
+    assert audit() == (f"misplaced {name}\n10 files, 0 orphans found.\n1 pictures are misplaced.")
+    tidy()
+    assert count_files(settings, "avatars/") == 0
+    assert count_files(settings, "protected/") == 10
+    assert audit() == "10 files, 0 orphans found.\n"
+
+
+def test_a_picture_shown_by_an_update_of_the_database_is_moved_by_the_audit(
+    grace: User, settings: LazySettings
+) -> None:
+    Profile.objects.update(visibility="public")
+    assert "misplaced protected/" in audit("--fix")
+    assert count_files(settings, "avatars/") == 5
+    assert audit() == "5 files, 0 orphans found.\n"
+
+
+def test_a_field_without_a_query_of_its_own_finds_what_is_misplaced(
+    ada: User, grace: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = Profile._meta.get_field("avatar")
+    monkeypatch.setattr(field, "misplaced", None)
+    assert list(field.list_misplaced("default")) == []
+    disable(ada)
+    Profile.objects.filter(user=grace).update(visibility="public")
+    assert set(field.list_misplaced("default")) == {ada.profile, grace.profile}
+
+
+def test_an_account_disabled_while_the_storage_fails_is_hidden_as_soon_as_it_works(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    storage.broken = {"save"}
+    ada.is_active = False
+    with pytest.raises(OSError, match="Read-only"):
+        ada.save()
+    assert not User.objects.get(pk=ada.pk).is_active
+    with pytest.raises(CommandError, match="1 pictures could not be tidied"):
+        tidy()
+    storage.broken = set()
+    tidy()
+    assert count_files(settings, "avatars/") == 0
+    assert len(list_media(settings)) == 5
+
+
+def test_what_is_misplaced_is_found_by_indexes() -> None:
+    plan = Profile.objects.misplaced().values_list("pk").explain()
+    if "SCAN" in plan:  # SQLite's; PostgreSQL reads the whole of a table that has no rows.
+        for index in ("picture_to_hide", "picture_to_show", "inactive_user"):
+            assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan
+
+
+# The audit
+
+
+def test_an_audit_finds_files_of_no_bytes_and_cut_ones(ada: User, settings: LazySettings) -> None:
+    root = Path(settings.MEDIA_ROOT)
+    for name in list_media(settings):
+        path = root / name
+        path.write_bytes(b"" if name.endswith("-64.webp") else path.read_bytes()[:-2])
+    output = audit()
+    assert output.count("damaged") == 6
+    assert "5 files are damaged" in output
+    assert audit("--names") == "5 files, 0 orphans found.\n"
+
+
+def test_an_audit_does_not_follow_a_link_out_of_the_media(
+    ada: User, settings: LazySettings, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "letter.txt").write_text("mine")
+    (Path(settings.MEDIA_ROOT) / "avatars" / "link").symlink_to(outside)
+    output = audit("--delete-orphans")
+    assert "orphan   avatars/link\n" in output
+    assert "letter" not in output
+    assert (outside / "letter.txt").exists()
+
+
+def test_an_audit_goes_on_after_a_file_that_it_cannot_delete(
+    settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    folder = Path(settings.MEDIA_ROOT) / "avatars"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (folder / "b.txt").write_text("b")
+    storage.broken = {"delete"}
+    output = audit("--delete-orphans")
+    assert "avatars/a.txt: Read-only" in output
+    assert "avatars/b.txt: Read-only" in output
+    assert "2 files could not be deleted or moved" in output
+
+
+def test_an_audit_finds_what_killed_uploads_left(settings: LazySettings, tmp_path: Path) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    left = tmp_path / "tmpabcdefgh.upload.jpg"
+    left.write_bytes(b"as it was sent")
+    (tmp_path / "letter.jpg").write_text("mine")
+    assert audit() == f"orphan   {left}\n0 files, 1 orphans found.\n"
+    audit("--delete-orphans")
+    assert not left.exists()
+    assert (tmp_path / "letter.jpg").exists()
