@@ -288,13 +288,6 @@ class AvatarField(models.FileField):
                 obj=self,
                 id="pictures.E004",
             )
-        if not apps.is_installed(__package__):
-            yield Error(
-                f"INSTALLED_APPS lacks {__package__!r}.",
-                hint="Templates, commands and the placeholder of avatars are found by it.",
-                obj=self,
-                id="pictures.E005",
-            )
 
 
 def list_fields() -> list[AvatarField]:
