@@ -41,7 +41,10 @@ def set_status(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
 
 
 def warn_of_files(request: HttpRequest, name: str) -> None:
-    """Say so if the files of a picture that was removed could not be deleted yet."""
+    """Say so if the files of a picture that was removed or hidden could not be deleted yet."""
     if is_waiting(name):
-        message = _("Our picture store does not answer. The files are deleted as soon as it does.")
+        message = _(
+            "Our picture store does not answer. The files of your old picture are deleted as soon "
+            "as it does."
+        )
         messages.warning(request, message)

@@ -71,9 +71,11 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         instance=get_object_or_404(Profile, user=request.user),
     )
+    old = request.user.profile.avatar.name or ""
     if form.is_valid():
         with report_outage(form):
             form.save()
+            warn_of_files(request, old)
             if welcome:
                 return redirect(reverse("profiles:avatar") + "?welcome")
             messages.success(request, _("Saved."))

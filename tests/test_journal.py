@@ -17,7 +17,7 @@ from django.utils import timezone
 from profiles.models import Profile, User
 from profiles.pictures.models import JournalEntry
 
-from .conftest import list_media, make_picture
+from .conftest import list_media, make_picture, sign_in
 from .helpers.pictures import draw_jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,6 +92,20 @@ def test_a_removal_that_succeeds_warns_of_nothing(as_ada: Client, settings: Lazy
     assert STORES_DOWN not in page
     assert list_media(settings) == []
     assert not JournalEntry.objects.exists()
+
+
+def test_a_member_who_hides_is_told_that_the_public_files_are_still_there(
+    as_ada: Client, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    storage.broken = {"delete"}
+    fields = {"display_name": "Ada Lovelace", "visibility": "private"}
+    page = as_ada.post("/profile/edit/", fields, follow=True).content.decode()
+    assert STORES_DOWN in page
+    assert count_files(settings, "avatars/") == 5
+    storage.broken = set()
+    tidy("--now")
+    assert count_files(settings, "avatars/") == 0
+    assert count_files(settings, "protected/") == 5
 
 
 def test_an_account_that_left_while_the_storage_failed_leaves_no_picture_behind(
@@ -236,6 +250,21 @@ def test_an_account_disabled_while_the_storage_fails_is_hidden_as_soon_as_it_wor
     tidy()
     assert count_files(settings, "avatars/") == 0
     assert len(list_media(settings)) == 5
+
+
+def test_staff_who_disable_an_account_are_told_if_its_picture_could_not_be_hidden(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    root = sign_in(User.objects.create_superuser("root", "", "pass phrase"))
+    form = {"username": "ada", "email": ada.email, "last_login_0": "", "last_login_1": ""}
+    form |= {"date_joined_0": "2026-01-01", "date_joined_1": "10:00"}
+    storage.broken = {"save"}
+    page = root.post(f"/admin/profiles/user/{ada.pk}/change/", form, follow=True)
+    assert "The account is saved, but its picture is still where it was" in page.content.decode()
+    assert not User.objects.get(pk=ada.pk).is_active
+    storage.broken = set()
+    tidy()
+    assert count_files(settings, "avatars/") == 0
 
 
 def test_what_is_misplaced_is_found_by_indexes() -> None:
