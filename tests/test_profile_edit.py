@@ -206,7 +206,8 @@ def test_a_profile_without_a_picture_changes_its_audience(as_ada: Client, ada: U
 def test_a_profile_whose_picture_was_lost_can_hide(
     as_ada: Client, ada: User, settings: LazySettings
 ) -> None:
-    (settings.MEDIA_ROOT / ada.profile.avatar.name).unlink()
+    for name in list_media(settings):
+        (settings.MEDIA_ROOT / name).unlink()
     edit(as_ada, visibility="private")
     assert (read("ada").visibility, read("ada").avatar.name) == ("private", "")
 
