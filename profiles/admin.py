@@ -3,6 +3,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,8 +19,29 @@ admin.site.site_header = admin.site.site_title = "Likeness"
 admin.site.login_form = AdminSignInForm
 
 
+class ShortAdmin(admin.ModelAdmin):
+    """Saves without Django's transaction, and says so if the account is deleted meanwhile.
+
+    The transaction would hold SQLite's write lock while a picture is made, and the journal could
+    not remember the files of a picture that moves.
+    """
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: Any = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        # Neither this method, which is inside the transaction, nor the other is in the stubs.
+        try:
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+        except ObjectDoesNotExist:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+
+
 @admin.register(User)
-class UserAdmin(BaseUserAdmin):
+class UserAdmin(ShortAdmin, BaseUserAdmin):
     list_display = ["username", "email", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["username", "email"]
@@ -45,7 +67,7 @@ class UserAdmin(BaseUserAdmin):
 
 
 @admin.register(Profile)
-class ProfileAdmin(admin.ModelAdmin):
+class ProfileAdmin(ShortAdmin):
     list_display = ["thumbnail", "user", "display_name", "visibility"]
     list_display_links = ["user"]
     list_filter = ["visibility"]
@@ -58,17 +80,6 @@ class ProfileAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # Each profile is created with its account.
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: Any = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> Any:
-        # Skip Django's transaction, which would hold SQLite's write lock while a picture is made.
-        # The method inside the transaction is not in the stubs.
-        return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         # Detect changes against the form's initial value: a value that the owner has changed since

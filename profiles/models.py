@@ -85,15 +85,15 @@ class User(AbstractUser):
         """Save the account, create the profile of a new one, and hide an inactive one's picture.
 
         Raises `OSError` if the picture cannot be moved now; the account is saved, and `tidy` moves
-        the picture later.
+        the picture later. Raises `DoesNotExist` for an account that has been deleted meanwhile.
         """
         adding = self._state.adding
         is_shown = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])
         profiles = Profile.objects.filter(user=self.pk)
         with transaction.atomic():
-            if is_shown:
-                # Lock the profile before the account, as deleting does: another order deadlocks.
-                list(profiles.select_for_update())
+            # Lock the profile before the account, as deleting does: another order deadlocks.
+            if is_shown and not profiles.select_for_update().first():
+                raise User.DoesNotExist  # Django would insert the account again.
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
