@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,14 +12,23 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse, UnreadablePostError
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+    UnreadablePostError,
+)
 from django.http.response import HttpResponseBase
 from django.middleware import locale
 from django.shortcuts import render
 from django.utils import translation
-from django.views.defaults import page_not_found
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from django.views import defaults
 
 from profiles.clients import client_ip
+from profiles.views import wants_json
 
 from .health import find_faults, find_warnings
 from .logs import current_request_id
@@ -147,12 +157,57 @@ class ExceptionMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OSError) and not isinstance(error, UnreadablePostError):
             logger.error("The picture store does not answer.", exc_info=error)
-            response = render(request, "503.html", status=503)
-            response["Retry-After"] = "60"
-            return response
+            advice = _(
+                "Nothing has changed; your old picture is still there. Try again in a minute."
+            )
+            return answer_outage(request, _("Our picture store does not answer"), advice)
         if isinstance(error, ObjectDoesNotExist | DatabaseError) and has_left(request):
-            return page_not_found(request, error)
+            return defaults.page_not_found(request, error)
         return None
+
+
+FULL = gettext_noop(
+    "Our disk is full. Everything that was saved before is still there. Try again in a minute."
+)
+READ_ONLY = gettext_noop(
+    "Our disk cannot be written. Everything that was saved before is still there. "
+    "Try again in a minute."
+)
+# By the start of SQLite's name of the error, or by PostgreSQL's SQLSTATE.
+CANNOT_SAVE = {
+    "SQLITE_FULL": FULL,
+    "SQLITE_IOERR": READ_ONLY,
+    "SQLITE_READONLY": READ_ONLY,
+    "53100": FULL,
+    "25006": READ_ONLY,
+}
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an error of any code; of a database that cannot be written, say so.
+
+    Not in `process_exception`, which does not get the errors of other middleware: after the view,
+    Django's saves the session.
+    """
+    cause = getattr(sys.exception(), "__cause__", None)
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+    for start, advice in CANNOT_SAVE.items():
+        if code.startswith(start):
+            with suppress(DatabaseError):  # Perhaps it cannot be read either.
+                return answer_outage(request, _("We cannot save anything just now"), _(advice))
+    return defaults.server_error(request)
+
+
+def answer_outage(request: HttpRequest, heading: str, advice: str) -> HttpResponse:
+    """Return a page, or JSON for a script, that says what does not work just now."""
+    response: HttpResponse
+    if wants_json(request):
+        response = JsonResponse({"errors": {"__all__": [f"{heading}. {advice}"]}}, status=503)
+    else:
+        context = {"heading": heading, "advice": advice}
+        response = render(request, "503.html", context, status=503)
+    response["Retry-After"] = "60"
+    return response
 
 
 def has_left(request: HttpRequest) -> bool:

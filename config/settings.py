@@ -97,6 +97,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    # Keep connections: the last one to be closed deletes two files that each next one needs even to
+    # read, and a full disk has no room for them. runserver has a new thread for each request.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0 if DEBUG else None
 else:
     # Each of gunicorn's threads keeps one connection. That is as fast as a pool (a twentieth of the
     # time without), and while the database is down a request fails at once, instead of waiting for

@@ -11,6 +11,7 @@ from profiles.throttles import limit_sign_ins
 
 from .views import preferences
 
+handler500 = "config.middleware.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
     path("how-it-works/", lesson.how_it_works, name="how-it-works"),

@@ -66,8 +66,13 @@ def add_here() -> None:
                 setattr(user.profile, field, value)
             user.profile.save()
         sessions[name] = sign_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+    context = {
+        "sentence": TOO_OFTEN % {"minutes": 60},
+        "heading": "Our picture store does not answer",
+        "advice": "Nothing has changed; your old picture is still there. Try again in a minute.",
+    }
     broken: dict[str, str] = {
-        name: str(render_to_string(name, {"sentence": TOO_OFTEN % {"minutes": 60}}))
+        name: str(render_to_string(name, context))
         for name in ("403.html", "429.html", "500.html", "503.html")
     }
     cast = Cast(settings.SESSION_COOKIE_NAME, sessions, broken)
