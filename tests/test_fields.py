@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.core.exceptions import FieldDoesNotExist, SuspiciousFileOperation, ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, transaction
@@ -180,7 +180,7 @@ def test_files_that_cannot_be_deleted_do_not_keep_anybody_from_leaving(
 def test_a_storage_that_gives_another_name_is_refused(ada: User, settings: LazySettings) -> None:
     before = list_media(settings)
     use_storage(settings, "RenamingStorage")
-    with pytest.raises(SuspiciousFileOperation):
+    with pytest.raises(FileExistsError):
         ada.profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
     assert list_media(settings) == before
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
 
-from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
@@ -87,8 +86,7 @@ class AvatarStore:
             written = storage.save(stem + ending, ContentFile(data))
             if written != stem + ending:
                 storage.delete(written)
-                message = f"The storage renamed {stem + ending} to {written}."
-                raise SuspiciousFileOperation(message)
+                raise FileExistsError(f"The storage renamed {stem + ending} to {written}.")
         sync(storage, *(stem + ending for ending in files), *map(str, PurePath(name).parents))
 
     def delete(self, name: str) -> None:
