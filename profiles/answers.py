@@ -40,9 +40,9 @@ def set_status(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
     return response
 
 
-def warn_of_files(request: HttpRequest, name: str) -> None:
-    """Say so if the files of a picture that was removed or hidden could not be deleted yet."""
-    if is_waiting(name):
+def warn_of_files(request: HttpRequest, *names: str) -> None:
+    """Say so if the files of pictures that were removed or hidden could not be deleted yet."""
+    if is_waiting(*names):
         message = _(
             "Our picture store does not answer. The files of your old picture are deleted as soon "
             "as it does."

@@ -177,7 +177,7 @@ class AvatarFieldFile(FieldFile):
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
                     journal.delete_after_commit(field, old, using)
-                transaction.on_commit(partial(journal.tidy, field, using, limit=2), using, True)
+                journal.after_commit(using, partial(journal.tidy, field, using, limit=2))
                 # If COMMIT itself fails, nobody knows whether the row names the files.
                 arrival.is_over = True
         self.instance.refresh_from_db(using, [column, *changes])

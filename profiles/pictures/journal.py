@@ -18,6 +18,7 @@ rollback leaves there, only `audit_media` finds.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -73,7 +74,16 @@ def delete_after_commit(field: Any, name: str, using: str) -> None:
     due = timezone.now() + PAUSE
     facts = {"field": str(field), "name": name, "is_leaving": True, "due": due}
     entry = JournalEntry.objects.using(using).create(**facts)
-    transaction.on_commit(partial(try_to_delete, field, entry), using, robust=True)
+    after_commit(using, partial(try_to_delete, field, entry))
+
+
+def after_commit(using: str, act: Callable[[], Any]) -> None:
+    """Do something after the commit; an error is logged, since what was asked for is done."""
+
+    def run() -> None:
+        act()  # Django logs the name of a function, which a `partial` does not have.
+
+    transaction.on_commit(run, using, robust=True)
 
 
 def try_to_delete(field: Any, entry: JournalEntry) -> None:
@@ -95,9 +105,9 @@ def list_entries(field: Any, using: str) -> QuerySet[JournalEntry]:
     return JournalEntry.objects.using(using).filter(field=str(field))
 
 
-def is_waiting(name: str) -> bool:
+def is_waiting(*names: str) -> bool:
     """Return whether files are still to be deleted, because the storage failed."""
-    return JournalEntry.objects.filter(name=name).exists()
+    return JournalEntry.objects.filter(name__in=names).exists()
 
 
 def tidy(field: Any, using: str, until: datetime | None = None, limit: int | None = None) -> int:
