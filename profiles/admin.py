@@ -1,22 +1,35 @@
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from .accounts.forms import AdminSignInForm
+from .answers import warn_of_files
 from .models import Profile, User
+from .pictures.journal import after_commit
 
 logger = logging.getLogger(__name__)
 
 admin.site.site_header = admin.site.site_title = "Likeness"
 admin.site.login_form = AdminSignInForm
+
+
+@contextmanager
+def warn_after_commit(request: HttpRequest, profiles: QuerySet[Profile]) -> Iterator[None]:
+    """Delete pictures in a block; say so if their files could not be deleted yet."""
+    names = list(profiles.exclude(avatar="").values_list("avatar", flat=True))
+    yield
+    after_commit(profiles.db, partial(warn_of_files, request, *names))
 
 
 class ShortAdmin(admin.ModelAdmin):
@@ -38,6 +51,10 @@ class ShortAdmin(admin.ModelAdmin):
             return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
         except ObjectDoesNotExist:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+
+    def message_user(self, *args: Any, **kwargs: Any) -> None:
+        # Django says that an account is deleted before the COMMIT, which may fail.
+        transaction.on_commit(partial(super().message_user, *args, **kwargs))
 
 
 @admin.register(User)
@@ -64,6 +81,14 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
                 "does not answer. It is moved as soon as the store does."
             )
             self.message_user(request, message, messages.WARNING)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        with warn_after_commit(request, Profile.objects.filter(user=obj)):
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with warn_after_commit(request, Profile.objects.filter(user__in=queryset)):
+            super().delete_queryset(request, queryset)
 
 
 @admin.register(Profile)
@@ -101,10 +126,12 @@ class ProfileAdmin(ShortAdmin):
         return super().get_deleted_objects([profile.user for profile in objs], request)
 
     def delete_model(self, request: HttpRequest, obj: Profile) -> None:
-        obj.user.delete()  # An account needs a profile, so delete both.
+        with warn_after_commit(request, Profile.objects.filter(pk=obj.pk)):
+            obj.user.delete()  # An account needs a profile, so delete both.
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> None:
-        User.objects.filter(profile__in=queryset).delete()
+        with warn_after_commit(request, queryset):
+            User.objects.filter(profile__in=queryset).delete()
 
     @admin.display(description=_("picture"))
     def thumbnail(self, profile: Profile) -> str:
@@ -115,6 +142,7 @@ class ProfileAdmin(ShortAdmin):
         description=_("Remove the pictures of the selected profiles"), permissions=["change"]
     )
     def remove_avatar(self, request: HttpRequest, queryset: QuerySet[Profile]) -> None:
-        for profile in queryset:
-            profile.avatar.replace(None, description="")
+        with warn_after_commit(request, queryset):
+            for profile in queryset:
+                profile.avatar.replace(None, description="")
         self.message_user(request, _("The pictures are removed."))
