@@ -1,7 +1,9 @@
 """Storages that fail as disks and buckets do."""
 
+from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage
 
 from profiles.models import Profile
@@ -39,3 +41,62 @@ class SlowStorage(FileSystemStorage):
         if self.meanwhile:
             Profile.objects.update(visibility=self.meanwhile.pop())
         return super().save(name, content, max_length)
+
+
+@dataclass
+class Fault:
+    """What fails: the operation with this number, and if it lasts, each one after it."""
+
+    kind: str
+    at: int
+    lasts: bool = False
+    count: int = 0
+
+    def strikes(self) -> bool:
+        """Count an operation; return whether it fails."""
+        self.count += 1
+        return self.count == self.at or (self.lasts and self.count > self.at)
+
+    @property
+    def has_struck(self) -> bool:
+        return self.count >= self.at
+
+
+class FaultyStorage(FileSystemStorage):
+    """A disk that fails at one operation: before it, half-way, after it, or by another name."""
+
+    fault: ClassVar[Fault | None] = None
+
+    def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
+        data, kind = content.read(), self.strike()
+        if kind == "rename":
+            name = str(name).replace("-", "_")
+        elif kind == "half":
+            super().save(name, ContentFile(data[: len(data) // 2]))
+        if not kind or kind in ("rename", "whole"):
+            name = super().save(name, ContentFile(data))
+        return self.end(kind, str(name))
+
+    def delete(self, name: str) -> None:
+        kind = self.strike("half", "rename")
+        if not kind or kind == "whole":
+            super().delete(name)
+        self.end(kind)
+
+    def open(self, name: str, mode: str = "rb") -> File:
+        self.end(self.strike("half", "rename"))
+        return super().open(name, mode)
+
+    def strike(self, *without: str) -> str:
+        """Return how this operation fails, or nothing."""
+        fault = FaultyStorage.fault
+        fails = fault and fault.kind not in ("sync", *without) and fault.strikes()
+        return fault.kind if fault and fails else ""
+
+    def end(self, kind: str, name: str = "") -> str:
+        """Fail, or return the name."""
+        if kind == "hang":
+            raise TimeoutError("The disk did not answer in time")
+        if kind and kind != "rename":
+            raise OSError("Input/output error")
+        return name
