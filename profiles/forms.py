@@ -16,6 +16,7 @@ from .editor import describe_server
 from .models import Profile
 from .pictures.avatar import Avatar, Crop
 from .pictures.files import KEEP
+from .pictures.forms import UploadField
 from .pictures.timings import Timings
 from .throttles import ThrottledForm
 
@@ -98,7 +99,7 @@ class WelcomeForm(ChangeForm):
 class AvatarForm(ThrottledForm):
     """A picture and which part of it to keep; or, without a picture, its description alone."""
 
-    avatar = forms.FileField(
+    avatar = UploadField(
         label=_("Choose a photo"),
         required=False,
         widget=forms.FileInput({"accept": "image/*,.heic,.heif"}),

@@ -175,3 +175,17 @@ def test_a_text_with_a_photos_name_is_refused(as_ada: Client) -> None:
     response = upload_named(as_ada, "photo.jpg", b"Dear Charles")
     assert response.status_code == 400
     assert "not a picture" in response.json()["errors"]["avatar"][0]
+
+
+def test_a_file_for_which_there_is_no_room_is_refused_with_a_sentence(
+    as_ada: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "not-there"
+    photo = encode(draw_noise(1400), "PNG")
+    assert len(photo) > settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+    before = list_media(settings)
+    response = upload(as_ada, photo, description="Ada in a hat")
+    assert response.status_code == 503
+    assert "We have no room for a picture of this size" in response.json()["errors"]["avatar"][0]
+    assert list_media(settings) == before
+    assert upload(as_ada, draw_jpeg()).status_code == 201

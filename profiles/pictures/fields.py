@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.core.checks import CheckMessage, Error
 from django.core.files.base import File
 from django.db import models
@@ -62,8 +61,8 @@ class AvatarField(models.FileField):
     Everybody may see an avatar, unless `is_public(instance)` is false. Then it is stored under
     `protected_to`, in the storage `protected_storage`, and served only to users for whom the
     queryset `visible_to(user)` contains the row: to nobody if there is no `visible_to`.
-    `misplaced()` is a queryset of the rows that do not fit where their avatar is stored, for models
-    so large that the field should not compare all rows with `visible_to`.
+    `misplaced()` is a queryset of the rows whose avatar may be stored in the wrong place, for
+    models so large that not all rows should be read to find them.
     `sizes` are the widths of its files, `placeholder` is the static file shown without an avatar,
     and `description_field` names the column of its alternative text, which a new avatar clears.
     """
@@ -130,24 +129,22 @@ class AvatarField(models.FileField):
     def list_misplaced(self, using: str) -> Iterator[models.Model]:
         """Yield the rows whose avatar is stored where other people see it than see the row.
 
-        Nobody called `save()` on these: they were changed by `QuerySet.update()`, SQL, or through
-        another model.
+        Nobody called `save()` on these: they were changed by `QuerySet.update()`, by SQL, or
+        through another model. Without `misplaced`, all rows with an avatar are read.
         """
+        if not self.is_public:
+            return
         rows = self.model._base_manager.using(using)
-        for key in self._find_misplaced(rows).values_list("pk", flat=True):
-            row = rows.filter(pk=key).first()
-            if row and not self.is_in_place(str(getattr(row, self.attname)), self.find_place(row)):
-                yield row
-
-    def _find_misplaced(self, rows: models.QuerySet) -> models.QuerySet:
-        if self.misplaced:
-            return self.misplaced().using(rows.db)
-        if not (self.is_public and self.visible_to):
-            return rows.none()
-        public = models.Q(pk__in=self.visible_to(AnonymousUser()).using(rows.db).values("pk"))
-        name = f"{self.attname}__startswith"
-        stored = models.Q(**{name: self.upload_to}), models.Q(**{name: self.protected_to})
-        return rows.filter(stored[0] & ~public | stored[1] & public)
+        some = (
+            self.misplaced().using(using) if self.misplaced else rows.exclude(**{self.attname: ""})
+        )
+        # The keys first: an open cursor would keep others from writing to SQLite meanwhile.
+        keys = list(some.values_list("pk", flat=True))
+        for start in range(0, len(keys), 500):
+            for row in rows.filter(pk__in=keys[start : start + 500]):
+                name = str(getattr(row, self.attname) or "")
+                if not self.is_in_place(name, self.find_place(row)):
+                    yield row
 
     # Saving
 

@@ -3,13 +3,23 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.files.base import File
 
-from .making import make_avatar
+from .making import REFUSALS, make_avatar
 from .names import Sizes
 
 
-class AvatarFormField(forms.FileField):
+class UploadField(forms.FileField):
+    """A file field that says so if there was no room for the file (see uploads.py)."""
+
+    def to_python(self, data: Any) -> Any:
+        if getattr(data, "is_lost", False):
+            raise ValidationError(REFUSALS["room"], code="room")
+        return super().to_python(data)
+
+
+class AvatarFormField(UploadField):
     """A file field whose `clean` makes the avatar, as an attribute of the upload.
 
     Not Django's `ImageField`, which opens the file with any decoder and before any limit.

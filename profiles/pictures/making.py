@@ -74,8 +74,6 @@ def make_avatar(
     """Return the avatar made of a picture; raise `ValidationError` in a visitor's words."""
     try:
         refuse_bytes(content.size)
-        if getattr(content, "is_lost", False):  # See uploads.py.
-            raise Refused("room")
         return open_in_cell(cast(BinaryIO, content.file), crop, timings, sizes)
     except Refused as refused:
         message = REFUSALS[refused.code]

@@ -51,7 +51,7 @@ class LimitUploadHandler(FileUploadHandler):
 class UnnamedFileUploadHandler(FileUploadHandler):
     """Stores a file on the disk without a name: when the process is killed, nothing of it is left.
 
-    If there is no room for it, it arrives at the form empty, marked as lost.
+    If there is no room for it, it arrives at the form empty and marked as lost.
     """
 
     file: UploadedFile | None
@@ -77,10 +77,12 @@ class UnnamedFileUploadHandler(FileUploadHandler):
                 self.file.seek(0)  # It writes the rest, which may fail as well.
         except OSError:
             self.upload_interrupted()
-        file = self.file or UploadedFile(BytesIO(), self.file_name)
-        file.size = file_size
-        vars(file)["is_lost"] = not self.file
-        return file
+        if self.file:
+            self.file.size = file_size
+            return self.file
+        lost = UploadedFile(BytesIO(), self.file_name, size=0)  # Other forms refuse it as empty.
+        vars(lost)["is_lost"] = True
+        return lost
 
     def upload_interrupted(self) -> None:
         if self.file:
