@@ -170,10 +170,12 @@ def test_a_visitor_uploads_a_picture_and_shows_it_to_all(
 
 
 def test_all_services_are_healthy_and_without_needless_rights(composition: Composition) -> None:
-    for service in ("nginx", "site", "migrate", "db"):
+    for service in ("nginx", "site", "tidy", "migrate", "db"):
         state = composition.inspect(service)
         if service == "migrate":
             assert (state["State"]["Status"], state["State"]["ExitCode"]) == ("exited", 0)
+        elif service == "tidy":
+            assert state["State"]["Running"]
         else:
             assert state["State"]["Health"]["Status"] == "healthy"
         assert state["HostConfig"]["CapDrop"] == ["ALL"]
@@ -181,6 +183,25 @@ def test_all_services_are_healthy_and_without_needless_rights(composition: Compo
         assert state["HostConfig"]["ReadonlyRootfs"] == (service != "db")
     assert composition.inspect("nginx")["Config"]["User"] == "101:101"
     assert composition.run("docker compose exec -T site id -u").strip() == "10001"
+
+
+def test_a_picture_hidden_by_sql_is_hidden_by_the_service_that_tidies(
+    composition: Composition, ada: Visitor
+) -> None:
+    ada.send("/profile/edit/", display_name="Ada", visibility="public")
+    url = find_picture(ada)
+    stranger = Visitor(composition.origin)
+    assert stranger.get(url)[1]
+    sql = "UPDATE profiles_profile SET visibility = 'private' WHERE display_name = 'Ada'"
+    composition.run(f'docker compose exec -T db psql --username=likeness --command "{sql}"')
+    path = url.removeprefix(composition.origin)
+    for _ in range(180):  # It runs every minute.
+        if get(composition.port, path)[0].status == 404:
+            break
+        time.sleep(1)
+    else:
+        pytest.fail("Strangers still see it.")
+    assert find_picture(ada).startswith("/media/protected/")
 
 
 def test_a_service_gets_only_the_secrets_that_it_needs(composition: Composition) -> None:
