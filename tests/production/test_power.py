@@ -108,7 +108,10 @@ def site(prepared: Path, tmp_path: Path) -> Iterator[Site]:
         pid = tmp_path / "gunicorn.pid"
         with serve(environment, *GUNICORN, f"--pid={pid}") as port:
             (worker,) = find_children(int(pid.read_text()))
-            yield Site(image, port, worker, session)
+            # The last connection that closes syncs the database, so keep another one open.
+            with closing(sqlite3.connect(folder / "db.sqlite3")) as other:
+                other.execute("SELECT * FROM profiles_profile").fetchall()
+                yield Site(image, port, worker, session)
 
 
 @contextmanager
@@ -128,6 +131,7 @@ def find_shade(folder: Path) -> int:
     """Return the number of the shade that all files of the one picture show."""
     with closing(sqlite3.connect(folder / "db.sqlite3")) as database:
         [(name,)] = database.execute("SELECT avatar FROM profiles_profile")
+    assert name, "The picture is lost."
     paths = list((folder / "media" / name).parent.glob(Path(name).name.replace("-512.webp", "*")))
     assert len(paths) == 5, name
     [found] = {see_shade(path) for path in paths}
