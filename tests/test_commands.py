@@ -61,7 +61,7 @@ def test_audit_finds_a_file_of_any_name(name: str, ada: User, settings: LazySett
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"ok")
     output = call("audit_media", "--older-than", "0")
-    assert f"orphan   {name}\n" in output
+    assert f"orphan    {name}\n" in output
     assert "6 files, 1 orphans found." in output
 
 

@@ -172,12 +172,13 @@ class AvatarFieldFile(FieldFile):
                     return True
                 if field.find_place(row) != place or (avatar is KEEP and old != seen):
                     return False
-                if not arrival.end():
-                    return False  # `tidy` took the files for what a killed process had left.
+                if not arrival.claim():
+                    return False
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
                     journal.delete_after_commit(field, old, using)
-                journal.after_commit(using, partial(journal.tidy, field, using, limit=2))
+                if files:
+                    journal.after_commit(using, partial(journal.clear_due, field, using, limit=2))
                 # If COMMIT itself fails, nobody knows whether the row names the files.
                 arrival.is_over = True
         self.instance.refresh_from_db(using, [column, *changes])

@@ -4,25 +4,26 @@ A row and its files cannot change in one step. So each set of files that no row 
 in the database:
 
 - *Arriving*: committed before the first file is written. The transaction in which a row names the
-  files deletes the entry. If it does not find the entry, it fails, and the files are written again.
+  files deletes the entry. If `tidy` has taken the entry before, the files are written again.
 - *Leaving*: written in the transaction in which a row stops naming the files. It is deleted once
   the files are.
 
 A request that succeeds, and one that fails with an error, leaves no entry. After a kill, or while
 the storage is down, entries stay. `tidy` deletes their files once they are due, so nobody has to
-list a storage to find them. It first turns an arriving entry into a leaving one, which keeps an
-upload that is still running from naming the files.
+list a storage to find them. It takes the entry first, so that an upload that is still running
+cannot name the files.
 
-In a transaction of the caller's, an arriving entry is committed with that. What a kill or a
+In a transaction of the caller's, an arriving entry is committed together with it. What a kill or a
 rollback leaves there, only `audit_media` finds.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -34,7 +35,9 @@ logger = logging.getLogger(__name__)
 # Longer than it takes to write an avatar, also where a bucket is slow.
 ARRIVAL = timedelta(minutes=5)
 # After a failure; each further one doubles it.
-PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(minutes=10)
+# After so many failures one after the other, nothing else is tried: the storage does not answer.
+MAX_FAILURES = 3
 
 
 class Arrival:
@@ -46,7 +49,7 @@ class Arrival:
     def __init__(self, field: Any, name: str, using: str) -> None:
         due = timezone.now() + ARRIVAL
         self.field, self.is_over = field, not name
-        self.entry = JournalEntry(field=str(field), name=name, due=due)
+        self.entry = JournalEntry(field=str(field), name=name, due=due, written_until=due)
         self.entries = list_entries(field, using)
 
     def __enter__(self) -> "Arrival":
@@ -54,13 +57,19 @@ class Arrival:
             self.entry.save(using=self.entries.db)
         return self
 
-    def end(self) -> bool:
-        """Delete the entry in the transaction in which a row names the files.
+    def claim(self) -> bool:
+        """Delete the entry, in the transaction in which a row is to name the files.
 
-        Returns False if `tidy` has deleted the files.
+        Returns False if `tidy` has taken it, and deleted the files.
         """
-        mine = self.entries.filter(pk=self.entry.pk, is_leaving=False)
-        return self.is_over or bool(mine.delete()[0])
+        if self.is_over:
+            return True
+        # Not only `delete()`, which may read first and then delete what `tidy` has taken meanwhile.
+        mine = self.entries.filter(pk=self.entry.pk)
+        is_ours = bool(mine.filter(is_leaving=False).update(is_leaving=True))
+        if is_ours:
+            mine.delete()
+        return is_ours
 
     def __exit__(self, *error: object) -> None:
         if not self.is_over:
@@ -87,17 +96,12 @@ def after_commit(using: str, act: Callable[[], Any]) -> None:
 
 
 def try_to_delete(field: Any, entry: JournalEntry) -> None:
-    """Delete files; where that fails, the entry stays for `tidy`."""
+    """Delete files and then their entry; where that fails, the entry stays for `tidy`."""
     try:
-        delete_files(field, entry)
+        field.store.delete(entry.name)
+        entry.delete(using=entry._state.db)
     except (OSError, DatabaseError) as error:
         logger.warning("%s cannot be deleted now: %s", entry.name, error)
-
-
-def delete_files(field: Any, entry: JournalEntry) -> None:
-    """Delete the files of an entry, and then the entry."""
-    field.store.delete(entry.name)
-    entry.delete()
 
 
 def list_entries(field: Any, using: str) -> QuerySet[JournalEntry]:
@@ -110,29 +114,40 @@ def is_waiting(*names: str) -> bool:
     return JournalEntry.objects.filter(name__in=names).exists()
 
 
-def tidy(field: Any, using: str, until: datetime | None = None, limit: int | None = None) -> int:
+def clear_due(
+    field: Any, using: str, until: datetime | None = None, limit: int | None = None
+) -> int:
     """Delete the files of entries that are due; return how many entries could not be cleared."""
     due = list_entries(field, using).filter(due__lte=until or timezone.now()).order_by("due")
-    failed = 0
-    for entry in due[:limit]:
+    return count_failures(partial(clear, field, entry, using) for entry in due[:limit])
+
+
+def count_failures(actions: Iterable[Callable[[], None]]) -> int:
+    """Do one after the other, until several have failed in a row; return how many failed."""
+    failed = in_a_row = 0
+    for act in actions:
         try:
-            clear(field, entry, using)
-        except OSError as error:
-            failed += 1
-            logger.warning("The files of %s cannot be deleted: %s", entry.name, error)
+            act()
+            in_a_row = 0
+        except ObjectDoesNotExist:
+            continue  # Somebody left meanwhile.
+        except (OSError, DatabaseError) as error:
+            logger.warning("A picture cannot be deleted or moved now: %s", error)
+            failed, in_a_row = failed + 1, in_a_row + 1
+            if in_a_row == MAX_FAILURES:
+                break
     return failed
 
 
 def clear(field: Any, entry: JournalEntry, using: str) -> None:
     """Delete the files of an entry that is due, unless somebody else does it just now."""
+    now = timezone.now()
     pause = min(PAUSE * 2 ** min(entry.tries, 10), MAX_PAUSE)
     seen = list_entries(field, using).filter(pk=entry.pk, tries=entry.tries)
-    if not seen.update(is_leaving=True, tries=F("tries") + 1, due=timezone.now() + pause):
+    if not seen.update(is_leaving=True, tries=F("tries") + 1, due=now + pause):
         return
-    if field.model._base_manager.using(using).filter(**{field.attname: entry.name}).exists():
-        entry.delete()  # Somebody wrote the name into a row without this module.
-    elif entry.is_leaving:
-        delete_files(field, entry)
-    else:
-        # Keep the entry for another round: its upload may still be writing.
+    # A name that somebody wrote into a row without this module stays.
+    if not field.model._base_manager.using(using).filter(**{field.attname: entry.name}).exists():
         field.store.delete(entry.name)
+    if not entry.written_until or entry.written_until <= now:
+        entry.delete(using=using)

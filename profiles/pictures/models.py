@@ -9,6 +9,8 @@ class JournalEntry(models.Model):
     field = models.CharField(max_length=255)  # Such as "profiles.Profile.avatar".
     name = models.TextField()  # As a row holds it: the name of the largest file.
     is_leaving = models.BooleanField(default=False)
+    # Until then, a process may be writing the files, also if `tidy` has taken the entry.
+    written_until = models.DateTimeField(null=True)
     due = models.DateTimeField(db_index=True)  # From then on, `tidy` deletes the files.
     tries = models.PositiveIntegerField(default=0)
 

@@ -4,6 +4,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import EBADF, EINVAL
 from io import BytesIO
 from pathlib import PurePath
 
@@ -45,7 +46,7 @@ class AvatarStore:
         return list(dict.fromkeys([name, *others])) if name else []
 
     def read(self, name: str) -> dict[str, bytes]:
-        """Return the content of those of an avatar's files that exist, the largest first."""
+        """Return the content of those of an avatar's files that exist, by name ending."""
         files, stem = {}, find_stem(name)
         for file_name in self.list_names(name):
             with suppress(FileNotFoundError), self.get_storage(name).open(file_name) as file:
@@ -63,12 +64,13 @@ class AvatarStore:
             files = self.read(name) | files  # A network disk may miss a file once.
         if set(files) >= set(endings):
             return {ending: files[ending] for ending in endings}
-        for data in files.values():
+        for ending in sorted(files, key=find_width, reverse=True):
             try:
-                return open_in_cell(BytesIO(data), sizes=self.sizes).files
+                return open_in_cell(BytesIO(files[ending]), sizes=self.sizes).files
             except Refused as error:
                 if error.code in ("busy", "unable", "unsafe"):  # It may succeed later.
                     raise TimeoutError("The picture cannot be opened now.") from error
+        self._check_mounted(name)
         return {}
 
     def make_name(self, prefix: str, is_pixel_art: bool) -> str:
@@ -91,11 +93,29 @@ class AvatarStore:
 
     def delete(self, name: str) -> None:
         """Delete all files of an avatar, so that they stay deleted after a power cut."""
-        storage = self.get_storage(name)
+        if not name:
+            return
+        storage, errors = self.get_storage(name), []
         for file_name in self.list_names(name):
-            storage.delete(file_name)
+            try:
+                storage.delete(file_name)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        self._check_mounted(name)
         with suppress(FileNotFoundError):
             sync(storage, str(PurePath(name).parent))
+
+    def _check_mounted(self, name: str) -> None:
+        """Raise `FileNotFoundError` if the folder of all avatars is missing: no disk is mounted."""
+        sync(self.get_storage(name), find_prefix(name) or ".")
+
+
+def find_width(ending: str) -> int:
+    """Return the width that the ending of a name has; 0 for a file of a former `ImageField`."""
+    width = ending.partition(".")[0]
+    return int(width) if width.isdecimal() else 0
 
 
 def sync(storage: Storage, *names: str) -> None:
@@ -108,5 +128,9 @@ def sync(storage: Storage, *names: str) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            # Some network disks cannot sync folders.
+            if not (os.path.isdir(path) and error.errno in (EBADF, EINVAL)):
+                raise
         finally:
             os.close(descriptor)

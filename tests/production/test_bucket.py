@@ -299,7 +299,7 @@ def test_a_missing_file_is_found(site: Site) -> None:
     kept = site.bucket.client.get_object(Bucket=site.bucket.name, Key=name)["Body"].read()
     site.bucket.client.delete_object(Bucket=site.bucket.name, Key=name)
     done = site.manage("audit_media")
-    assert (done.returncode, f"missing  {name}" in done.stdout) == (1, True)
+    assert (done.returncode, f"missing   {name}" in done.stdout) == (1, True)
     site.bucket.client.put_object(Bucket=site.bucket.name, Key=name, Body=kept)
 
 

@@ -539,7 +539,7 @@ class CommandTests(Case):
         call_command("audit_media", older_than=0, delete_orphans=True, stdout=output)
         self.assertEqual(
             output.getvalue().splitlines(),
-            ["orphan   protected/buyers/stray.webp", "16 files, 1 orphans deleted."],
+            ["orphan    protected/buyers/stray.webp", "16 files, 1 orphans deleted."],
         )
         self.assertEqual(len(self.list_files()), 15)
 

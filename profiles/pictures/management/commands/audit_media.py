@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError
 from django.db import router
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from ...fields import AvatarField, list_fields
 from ...journal import list_entries
+from ...models import JournalEntry
 from ...names import find_stem
 
 
@@ -70,7 +72,7 @@ class Command(BaseCommand):
                 if not is_whole(place.storage, name):
                     self.report("damaged", name)
         for field in list_fields():
-            for row in field.list_misplaced(router.db_for_read(field.model)):
+            for row in field.list_misplaced(router.db_for_write(field.model)):
                 avatar = getattr(row, field.attname)
                 self.report("misplaced", str(avatar), avatar.replace, fix)
         for path in list_uploads(limit):
@@ -78,14 +80,16 @@ class Command(BaseCommand):
         self.sum_up("deleted" if delete_orphans else "found", fix)
 
     def report(
-        self, kind: str, name: str, repair: Callable[[], Any] | None = None, does: bool = False
+        self, kind: str, name: str, repair: Callable[[], Any] | None = None, is_asked: bool = False
     ) -> None:
         """Print what is wrong with a file, and do something about it if that was asked for."""
         self.counts[kind] += 1
-        self.stdout.write(f"{kind:8} {name}")
+        self.stdout.write(f"{kind:9} {name}")
         try:
-            if repair and does:
+            if repair and is_asked:
                 repair()
+        except ObjectDoesNotExist:
+            pass  # Somebody left meanwhile.
         except OSError as error:
             self.failed += 1
             self.stderr.write(f"{name}: {error}")
@@ -97,8 +101,14 @@ class Command(BaseCommand):
         if not fix:
             faults.append(f"{self.counts['misplaced']} pictures are misplaced")
         faults.append(f"{self.failed} files could not be deleted or moved")
+        faults.append(f"{count_overdue()} avatars wait to be deleted: does `tidy` run?")
         if faults := [fault for fault in faults if not fault.startswith("0 ")]:
             raise CommandError(", ".join(faults) + ".", returncode=1)
+
+
+def count_overdue() -> int:
+    """Return how many entries of the journal `tidy` should have cleared an hour ago."""
+    return JournalEntry.objects.filter(due__lt=timezone.now() - timedelta(hours=1)).count()
 
 
 def list_places() -> Iterator[Place]:
@@ -140,7 +150,7 @@ class Files(NamedTuple):
 def compare(place: Place, limit: datetime) -> Files:
     """Compare a place with the rows that name files in it."""
     field, storage, folder = place
-    using = router.db_for_read(field.model)
+    using = router.db_for_write(field.model)
     # Files, then the journal, then rows: whatever is stored in between is not taken for an orphan.
     stored = set(walk(storage, folder)) if folder.endswith("/") else {folder}
     waiting = list_entries(field, using).filter(name__startswith=folder)
@@ -196,6 +206,8 @@ def is_whole(storage: Storage, name: str) -> bool:
             data = file.read()
     except FileNotFoundError:
         return True
+    except OSError:
+        return False
     if name.endswith(".webp"):
         return data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 == len(data)
     return bool(data) if not find_stem(name) else data[:2] + data[-2:] == b"\xff\xd8\xff\xd9"

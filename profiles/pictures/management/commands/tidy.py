@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,35 +11,32 @@ from django.utils import timezone
 
 from ... import journal
 from ...fields import AvatarField, list_fields
+from ...models import JournalEntry
 
 
 class Command(BaseCommand):
     help = (
-        "Deletes the files that the journal holds, and moves pictures to where those who may see "
-        "them do. Run it every minute."
+        "Deletes the files that no row names any more, and moves each picture to the storage that "
+        "fits who may see it. Run it every minute."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--now", action="store_true", help="also what is due later, such as after a kill"
-        )
+        parser.add_argument("--now", action="store_true", help="do not wait until files are due")
 
     def handle(self, *args: Any, now: bool, **options: Any) -> None:
         # Later than any entry is due.
         until = timezone.now() + (timedelta(days=1) if now else timedelta())
-        failed = sum(tidy(field, until) for field in list_fields())
+        fields = list_fields()
+        failed = sum(tidy(field, until) for field in fields)
+        # A field that was renamed or removed left these.
+        failed += JournalEntry.objects.exclude(field__in=map(str, fields)).count()
         if failed:
-            raise CommandError(f"{failed} pictures could not be tidied; the log says why.")
+            raise CommandError(f"{failed} avatars could not be deleted or moved. See the log.")
 
 
 def tidy(field: AvatarField, until: datetime) -> int:
     """Clear the entries of a field and move what is misplaced; return how often that failed."""
     using = router.db_for_write(field.model)
-    failed = journal.tidy(field, using, until)
-    for row in field.list_misplaced(using):
-        try:
-            getattr(row, field.attname).replace(using=using)
-        except OSError as error:
-            failed += 1
-            journal.logger.warning("The picture of %s cannot be moved: %s", row.pk, error)
-    return failed
+    rows = field.list_misplaced(using)
+    moves = (partial(getattr(row, field.attname).replace, using=using) for row in rows)
+    return journal.clear_due(field, using, until) + journal.count_failures(moves)
