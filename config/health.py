@@ -17,6 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 MEDIA_CHECK_SECONDS = 30
 # A disk with less free space is reported, before writing to it fails.
 MIN_FREE_BYTES, MIN_FREE_PART = 100_000_000, 0.05
+# A smaller one, such as a /tmp in memory, is reported by its part alone.
+SMALL_BYTES = 1_000_000_000
 
 _media_checked: dict[str, float] = {}
 
@@ -37,11 +39,10 @@ def find_faults(with_media: bool) -> list[str]:
         storage = storages["protected"]
         name = f"protected/healthz-{secrets.token_hex(8)}"  # Other machines write one as well.
         try:
-            storage.save(name, ContentFile(b"ok"))
+            storage.delete(storage.save(name, ContentFile(b"ok")))
             _media_checked.pop("fault", None)
         except OSError:
             _media_checked["fault"] = now
-        finally:
             with suppress(OSError):
                 storage.delete(name)  # A full disk has kept it, without content.
     if with_media and "fault" in _media_checked:
@@ -55,7 +56,8 @@ def find_warnings() -> list[str]:
     for name, folder in list_disks():
         with suppress(OSError):
             total, _, free = shutil.disk_usage(folder)
-            if free < max(MIN_FREE_BYTES, MIN_FREE_PART * total):
+            least = MIN_FREE_BYTES if total > SMALL_BYTES else 0
+            if free < max(least, MIN_FREE_PART * total):
                 warnings.append(f"The disk of {name} has only {free // 1_000_000} MB left.")
     return warnings
 

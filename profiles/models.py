@@ -116,6 +116,10 @@ def fold(text: str) -> str:
     return "".join(character for character in plain if not unicodedata.combining(character))
 
 
+# Where pictures are stored.
+PUBLIC_TO, PROTECTED_TO = "avatars/", "protected/"
+
+
 def is_stored_in(folder: str) -> models.Q:
     """Return a condition for a partial index: SQLite does not use one with `startswith`."""
     start = models.Func(
@@ -127,7 +131,7 @@ def is_stored_in(folder: str) -> models.Q:
 
 
 PUBLIC = models.Q(visibility="public")
-STORED_PUBLICLY, STORED_PROTECTED = is_stored_in("avatars/"), is_stored_in("protected/")
+STORED_PUBLICLY, STORED_PROTECTED = is_stored_in(PUBLIC_TO), is_stored_in(PROTECTED_TO)
 
 
 class ProfileQuerySet(models.QuerySet["Profile"]):
@@ -171,8 +175,8 @@ class Profile(models.Model):
     )
     avatar = AvatarField(
         _("picture"),
-        upload_to="avatars/",
-        protected_to="protected/",
+        upload_to=PUBLIC_TO,
+        protected_to=PROTECTED_TO,
         is_public=lambda profile: profile.is_public,
         visible_to=lambda user: Profile.objects.visible_to(user),
         misplaced=lambda: Profile.objects.misplaced(),

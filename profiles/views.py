@@ -132,7 +132,9 @@ def wants_json(request: HttpRequest) -> bool:
 def answer_saved(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     """Save the picture, and answer with its receipt or redirect to the page that shows it."""
     profile = request.user.profile
+    old = profile.avatar.name or ""
     receipt = form.save()
+    warn_of_files(request, old)
     if wants_json(request):
         return JsonResponse({"url": profile.avatar.url, "receipt": receipt}, status=201)
     if receipt:

@@ -11,6 +11,7 @@ from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models.signals import pre_delete
 from django.test import Client
 from django.utils import timezone
@@ -360,11 +361,13 @@ def test_staff_who_disable_an_account_are_told_if_its_picture_could_not_be_hidde
     assert count_files(settings, "avatars/") == 0
 
 
-def test_what_is_misplaced_is_found_by_indexes() -> None:
+def test_what_is_misplaced_is_found_by_indexes(db: None) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off")  # It prefers to read an empty table whole.
     plan = Profile.objects.misplaced().values_list("pk").explain()
-    if "SCAN" in plan:  # SQLite's; PostgreSQL reads the whole of a table that has no rows.
-        for index in ("picture_to_hide", "picture_to_show", "inactive_user"):
-            assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan
+    for index in ("picture_to_hide", "picture_to_show", "inactive_user"):
+        assert index in plan
 
 
 # The audit
