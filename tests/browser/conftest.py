@@ -96,6 +96,29 @@ def empty_house(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Ite
         yield house
 
 
+@pytest.fixture(scope="session", params=[*PAGES, *EMPTY_PAGES])
+def opened(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Each page of the inventory, opened once."""
+    house = request.getfixturevalue("empty_house" if request.param in EMPTY_PAGES else "house")
+    context = browser.new_context()
+    page = context.new_page()
+    requests: list[str] = []
+    page.on("request", lambda asked: requests.append(asked.url))
+    (PAGES | EMPTY_PAGES)[request.param].open(page, house.url, house.cast)
+    assert [url for url in requests if not url.startswith((house.url, "blob:"))] == []
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def each_page(opened: Page) -> Page:
+    """Each page of the inventory as it was when it was opened, for tests that only look at it."""
+    opened.set_viewport_size({"width": 1280, "height": 720})
+    opened.emulate_media(color_scheme="light", reduced_motion="no-preference", forced_colors="none")
+    opened.evaluate("document.documentElement.style.fontSize = ''")
+    return opened
+
+
 @pytest.fixture
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Open a page of the inventory by its name, in a browser with options of one's own.

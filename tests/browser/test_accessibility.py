@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -9,7 +10,6 @@ from playwright.sync_api import Page
 from .pages import EMPTY_PAGES, PAGES
 
 SIZES = {390: 844, 1440: 900}
-EVERY_PAGE = pytest.mark.parametrize("name", [*PAGES, *EMPTY_PAGES])
 FIND_VIOLATIONS = """async () => {
   const { violations } = await axe.run();
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
@@ -30,32 +30,32 @@ FIND_SMALL_TARGETS = """() => {
 }"""
 
 
-@EVERY_PAGE
-def test_axe_finds_nothing(name: str, visit: Callable[..., Page], tools: Path) -> None:
-    page = visit(name)
+def set_media(page: Page, **media: Any) -> None:
+    """Change what a visitor prefers, and wait until colours have faded from one to the other."""
+    page.emulate_media(**media)
+    page.evaluate("Promise.allSettled(document.getAnimations().map(({ finished }) => finished))")
+
+
+def test_axe_finds_nothing(each_page: Page, tools: Path) -> None:
+    page = each_page
     page.evaluate((tools / "node_modules/axe-core/axe.min.js").read_text())
     for width, height in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            # Colours fade from one scheme to the other; axe is to see where they end.
-            page.evaluate(
-                "Promise.allSettled(document.getAnimations().map(({ finished }) => finished))"
-            )
+            set_media(page, color_scheme=scheme)
             assert page.evaluate(FIND_VIOLATIONS) == [], f"{width} px, {scheme}"
 
 
-@EVERY_PAGE
+@pytest.mark.parametrize("name", [*PAGES, *EMPTY_PAGES])
 def test_every_control_can_be_hit_with_a_thumb(name: str, visit: Callable[..., Page]) -> None:
     page = visit(name, viewport={"width": 390, "height": 844}, has_touch=True)
     assert page.evaluate(FIND_SMALL_TARGETS) == []
 
 
-@EVERY_PAGE
-def test_nothing_moves_for_those_who_asked_for_rest(name: str, visit: Callable[..., Page]) -> None:
-    page = visit(name, reduced_motion="reduce")
+def test_nothing_moves_for_those_who_asked_for_rest(each_page: Page) -> None:
+    each_page.emulate_media(reduced_motion="reduce")
     assert (
-        page.evaluate(
+        each_page.evaluate(
             """[...document.querySelectorAll("*")].filter((element) => {
           const style = getComputedStyle(element);
           const isMoving = !["none", "arrive"].includes(style.animationName); // editor.css
@@ -66,13 +66,10 @@ def test_nothing_moves_for_those_who_asked_for_rest(name: str, visit: Callable[.
     )
 
 
-@EVERY_PAGE
-def test_controls_have_an_outline_of_their_own_where_colours_are_forced(
-    name: str, visit: Callable[..., Page]
-) -> None:
-    page = visit(name, forced_colors="active")
+def test_controls_have_an_outline_of_their_own_where_colours_are_forced(each_page: Page) -> None:
+    set_media(each_page, forced_colors="active")
     assert (
-        page.evaluate(
+        each_page.evaluate(
             """[...document.querySelectorAll("button:not(.link), .button, input, textarea, select")]
           .filter((element) => element.checkVisibility())
           .filter((element) => {

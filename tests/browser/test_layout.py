@@ -5,8 +5,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from .test_accessibility import EVERY_PAGE
-
 # Return the elements that are too wide, after one frame, so that scripts have adapted.
 FIND_WIDE = """async () => {
   await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
@@ -33,18 +31,16 @@ FIND_SHIFTS = """new Promise((resolve) => {
 })"""
 
 
-@EVERY_PAGE
-def test_no_page_is_wider_than_the_screen(name: str, visit: Callable[..., Page]) -> None:
-    page = visit(name)
+def test_no_page_is_wider_than_the_screen(each_page: Page) -> None:
+    page = each_page
     for width in (320, 390, 768, 1440):
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate(FIND_WIDE) == [], f"{width} px"
         assert page.evaluate(FIND_CUT) == [], f"{width} px"
 
 
-@EVERY_PAGE
-def test_text_can_be_twice_as_large(name: str, visit: Callable[..., Page]) -> None:
-    page = visit(name)
+def test_text_can_be_twice_as_large(each_page: Page) -> None:
+    page = each_page
     page.evaluate("document.documentElement.style.fontSize = '34px'")
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 700})
