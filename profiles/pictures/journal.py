@@ -98,7 +98,7 @@ def after_commit(using: str, act: Callable[[], Any]) -> None:
 def try_to_delete(field: Any, entry: JournalEntry) -> None:
     """Delete files and then their entry; where that fails, the entry stays for `tidy`."""
     try:
-        field.store.delete(entry.name)
+        field.store.delete(entry.name, is_complete=not entry.written_until)
         entry.delete(using=entry._state.db)
     except (OSError, DatabaseError) as error:
         logger.warning("%s cannot be deleted now: %s", entry.name, error)
@@ -148,6 +148,6 @@ def clear(field: Any, entry: JournalEntry, using: str) -> None:
         return
     # A name that somebody wrote into a row without this module stays.
     if not field.model._base_manager.using(using).filter(**{field.attname: entry.name}).exists():
-        field.store.delete(entry.name)
+        field.store.delete(entry.name, is_complete=not entry.written_until)
     if not entry.written_until or entry.written_until <= now:
         entry.delete(using=using)

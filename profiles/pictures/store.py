@@ -91,8 +91,11 @@ class AvatarStore:
                 raise FileExistsError(f"The storage renamed {stem + ending} to {written}.")
         sync(storage, *(stem + ending for ending in files), *map(str, PurePath(name).parents))
 
-    def delete(self, name: str) -> None:
-        """Delete all files of an avatar, so that they stay deleted after a power cut."""
+    def delete(self, name: str, is_complete: bool = True) -> None:
+        """Delete all files of an avatar, so that they stay deleted after a power cut.
+
+        Of one that is not complete, perhaps not even the folder was made.
+        """
         if not name:
             return
         storage, errors = self.get_storage(name), []
@@ -103,7 +106,8 @@ class AvatarStore:
                 errors.append(error)
         if errors:
             raise errors[0]
-        self._check_mounted(name)
+        if is_complete:
+            self._check_mounted(name)
         with suppress(FileNotFoundError):
             sync(storage, str(PurePath(name).parent))
 
