@@ -68,4 +68,5 @@ def list_disks() -> Iterator[tuple[str, str]]:
         yield "the database", str(Path(connection.settings_dict["NAME"]).parent)
     if settings.MEDIA_DELIVERY != "bucket":
         yield "the media", str(settings.MEDIA_ROOT)
-    yield "temporary files", settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()
+    with suppress(FileNotFoundError):  # Python looks for a folder that can be written.
+        yield "temporary files", settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()

@@ -1,7 +1,10 @@
 """The middleware: the health check and the request id."""
 
 import re
+import shutil
+from collections import namedtuple
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -33,6 +36,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     health._media_checked.clear()
     yield clock
     health._media_checked.clear()
+
+
+MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(autouse=True)
+def disks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Usage]:
+    """The sizes of disks, by a folder; those that no test has set have room."""
+    sizes: dict[str, Usage] = {}
+
+    def find_usage(folder: str) -> Usage:
+        return sizes.get(str(folder), Usage(GIGABYTE, 0, GIGABYTE))
+
+    monkeypatch.setattr(shutil, "disk_usage", find_usage)
+    return sizes
 
 
 @pytest.fixture
@@ -156,6 +175,78 @@ def test_all_faults_are_reported_together(
         "A migration is missing.",
         "The media storage cannot be written.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "is_small"),
+    [
+        (2 * GIGABYTE, 99 * MEGABYTE, True),
+        (2 * GIGABYTE, 101 * MEGABYTE, False),
+        (10 * GIGABYTE, 499 * MEGABYTE, True),
+        (10 * GIGABYTE, 501 * MEGABYTE, False),
+        # A small one, such as a /tmp in memory, has enough with 5 %.
+        (64 * MEGABYTE, 3 * MEGABYTE, True),
+        (64 * MEGABYTE, 4 * MEGABYTE, False),
+    ],
+)
+def test_a_disk_that_is_nearly_full_is_named_while_the_site_still_serves(
+    total: int,
+    free: int,
+    is_small: bool,
+    db: None,
+    client: Client,
+    disks: dict[str, Usage],
+    settings: LazySettings,
+) -> None:
+    disks[str(settings.MEDIA_ROOT)] = Usage(total, total - free, free)
+    warning = f"\nThe disk of the media has only {free // MEGABYTE} MB left."
+    assert ask(client) == (200, "ok" + warning * is_small)
+
+
+def test_each_disk_that_is_nearly_full_is_named(
+    db: None, client: Client, disks: dict[str, Usage], settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    folders = [str(settings.MEDIA_ROOT), str(tmp_path)]
+    disks |= dict.fromkeys(folders, Usage(2 * GIGABYTE, 2 * GIGABYTE, 0))
+    assert ask(client)[1].splitlines() == [
+        "ok",
+        "The disk of the media has only 0 MB left.",
+        "The disk of temporary files has only 0 MB left.",
+    ]
+
+
+def test_a_full_disk_of_temporary_files_does_not_break_the_check(
+    db: None, client: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    settings.FILE_UPLOAD_TEMP_DIR = None
+    monkeypatch.setattr("config.health.tempfile.gettempdir", find_none)
+    assert ask(client) == (200, "ok")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_member_reads_that_nothing_can_be_saved_while_the_database_is_read_only(
+    as_ada: Client,
+) -> None:
+    as_ada.raise_request_exception = False
+    name, value = {
+        "sqlite": ("PRAGMA query_only", "TRUE"),
+        "postgresql": ("SET default_transaction_read_only", "ON"),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{name} = {value}")
+    try:
+        response = as_ada.post("/profile/avatar/delete/")
+        page = as_ada.get("/profile/edit/")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{name} = {'FALSE' if value == 'TRUE' else 'OFF'}")
+    assert (response.status_code, page.status_code) == (503, 200)
+    assert "Our disk cannot be written." in response.text
+    assert response.headers["Retry-After"] == "60"
 
 
 @pytest.mark.parametrize("number", ["f" * 32, "01234567", "a-b_c-d9", "x" * 64])
