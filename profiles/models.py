@@ -91,9 +91,10 @@ class User(AbstractUser):
         is_shown = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])
         profiles = Profile.objects.filter(user=self.pk)
         with transaction.atomic():
-            # Lock the profile before the account, as deleting does: another order deadlocks.
-            if is_shown and not profiles.select_for_update().first():
-                raise User.DoesNotExist  # Django would insert the account again.
+            if is_shown:
+                # Lock the profile before the account, as deleting does: another order deadlocks.
+                list(profiles.select_for_update())
+                User.objects.only("pk").get(pk=self.pk)  # Else Django would insert it again.
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)

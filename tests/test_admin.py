@@ -375,3 +375,17 @@ def test_staff_see_that_a_picture_cannot_be_stored(
     assert "Our picture store does not answer" in page
     assert Profile.objects.get(user=ada).visibility == "public"
     assert len(list_media(settings)) == 5
+
+
+def test_an_account_without_a_profile_is_closed(as_root: Client) -> None:
+    [user] = User.objects.bulk_create([User(username="bare")])
+    change_account(as_root, user, is_active="")
+    user.refresh_from_db()
+    assert not user.is_active
+
+
+def test_an_account_that_has_left_is_not_brought_back(ada: User) -> None:
+    User.objects.get(pk=ada.pk).delete()
+    with pytest.raises(User.DoesNotExist):
+        ada.save()
+    assert not User.objects.exists()
