@@ -37,6 +37,13 @@ def test_demo_run_again_adds_only_who_is_missing(settings: LazySettings) -> None
     assert len(set(before) & set(list_media(settings))) == 3 * 5
 
 
+def test_demo_that_was_killed_half_way_is_finished_when_run_again() -> None:
+    killed = User.objects.bulk_create([User(username="demo-00000"), User(username="demo-00001")])
+    Profile.objects.create(user=killed[0], visibility=Profile.Visibility.PUBLIC)
+    call("demo", "--profiles", "3")
+    assert Profile.objects.exclude(avatar="").count() == User.objects.count() == 3
+
+
 def test_nobody_signs_in_as_a_demo_person() -> None:
     call("demo", "--profiles", "1")
     assert not User.objects.get().has_usable_password()

@@ -22,7 +22,7 @@ from .crowd import DATABASES, Answer, Member, Site, prepare_site
 
 pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("LIKENESS_ROUNDS", "5"))
-RACES = 12
+RACES = 13
 PICTURE = draw_jpeg()
 
 
@@ -131,6 +131,13 @@ def test_a_profile_that_is_hidden_during_an_upload_has_no_public_picture(races: 
         assert (name[:10], visibility) == ("protected/", "private")
 
 
+def test_a_profile_that_is_hidden_while_its_picture_is_removed_has_none(races: Races) -> None:
+    for member in races.rounds():
+        hide = partial(member.show_to, races.port, "private")
+        races.run(partial(member.remove, races.port), hide)
+        assert races.find(member)[:2] == ("", "private")
+
+
 def test_somebody_who_leaves_during_an_upload_leaves_nothing(races: Races) -> None:
     for member in races.rounds():
         other = Member(member.name, member.key, member.session)
@@ -198,3 +205,17 @@ def test_no_upload_is_lost_to_a_command_that_runs_meanwhile(races: Races, comman
             races.run(*[partial(races.upload, member)] * 2)
             assert races.find(member)[0] not in ("", before)
         assert process.returncode == 0, races.site.log.read_text()
+
+
+def test_others_can_write_while_all_avatars_are_made_anew(races: Races) -> None:
+    races.site.manage("demo", "--profiles", "16")
+    before = {reference.name for reference in races.site.list_references()}
+    process = races.site.start("rebuild_avatars")
+    while process.poll() is None:
+        races.site.sql("UPDATE profiles_profile SET bio = ?", "x" * 6000)
+    assert process.returncode == 0, races.site.log.read_text()
+    assert not before & {reference.name for reference in races.site.list_references()}
+    log = races.site.folder / "db.sqlite3-wal"
+    # While somebody reads, SQLite cannot begin its log again, and each write makes it longer.
+    assert not log.exists() or log.stat().st_size < 10_000_000
+    races.site.check_tidy()
