@@ -48,9 +48,10 @@ next: .venv-next/.requirements ## run the quick tests on the newest Django (PYTH
 
 # These tests take too long for CI.
 long: export DJANGO_DOTENV =
-long: .venv/.requirements-dev ## kill the picture process and the whole site 2,000 times each, run each race 50 times, and damage 20,000 files of each format
-	LIKENESS_KILLS=2000 LIKENESS_STORM=2000 LIKENESS_ROUNDS=50 LIKENESS_FUZZ=20000 $(IN_VENV) -m pytest \
-		tests/test_kills.py tests/production/test_storm.py tests/production/test_races.py tests/test_fuzz.py $(ARGS)
+long: .venv/.requirements-dev ## kill the picture process and the whole site 2,000 times each, run each race 50 times, cut the power 150 times, and damage 20,000 files of each format
+	LIKENESS_KILLS=2000 LIKENESS_STORM=2000 LIKENESS_ROUNDS=50 LIKENESS_POWER_CUTS=75 LIKENESS_FUZZ=20000 \
+	$(IN_VENV) -m pytest tests/test_kills.py tests/test_fuzz.py \
+		$(addprefix tests/production/test_,storm.py races.py power.py) $(ARGS)
 
 check: .venv/.requirements-dev tools ## check format, style, types, migrations, templates and the production settings
 	$(IN_VENV) -m ruff format --check .

@@ -1,8 +1,8 @@
 """The power fails right after an answer, or while a picture is being stored: nothing is lost.
 
-The database and the pictures are on an ext4 in a file. What that file holds at a moment is what had
-reached the disk; what the kernel still keeps in memory is not in it. LIKENESS_POWER_CUTS says how
-often the power fails; `make long` cuts it more often.
+The pictures, and mostly the database, are on an ext4 in a file. What that file holds at a moment
+is what had reached the disk; what the kernel still keeps in memory is not in it.
+LIKENESS_POWER_CUTS says how often the power fails; `make long` cuts it more often.
 """
 
 import os
@@ -94,24 +94,35 @@ def mount(image: Path, folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.fixture
-def site(prepared: Path, tmp_path: Path) -> Iterator[Site]:
+@contextmanager
+def run_site(prepared: Path, tmp_path: Path, with_database: bool = True) -> Iterator[Site]:
+    """Run a site whose media are on a disk of its own, with or without the database."""
     image = tmp_path / "disk"
     with image.open("wb") as file:
         file.truncate(64_000_000)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
     with mount(image, tmp_path / "mounted") as folder:
-        shutil.copy(prepared / "db.sqlite3", folder)
-        static = str(prepared / "staticfiles")
-        environment = make_environment(folder, STATIC_ROOT=static, WEB_CONCURRENCY="1")
+        database = shutil.copy(prepared / "db.sqlite3", folder if with_database else tmp_path)
+        environment = make_environment(
+            folder,
+            DATABASE_URL=f"sqlite:///{database}",
+            STATIC_ROOT=str(prepared / "staticfiles"),
+            WEB_CONCURRENCY="1",
+        )
         session = manage(environment, "shell", "--no-imports", "-c", ADD_MEMBER).stdout.strip()
         pid = tmp_path / "gunicorn.pid"
         with serve(environment, *GUNICORN, f"--pid={pid}") as port:
             (worker,) = find_children(int(pid.read_text()))
             # The last connection that closes syncs the database, so keep another one open.
-            with closing(sqlite3.connect(folder / "db.sqlite3")) as other:
+            with closing(sqlite3.connect(database)) as other:
                 other.execute("SELECT * FROM profiles_profile").fetchall()
                 yield Site(image, port, worker, session)
+
+
+@pytest.fixture
+def site(prepared: Path, tmp_path: Path) -> Iterator[Site]:
+    with run_site(prepared, tmp_path) as site:
+        yield site
 
 
 @contextmanager
@@ -194,3 +205,16 @@ def test_a_removed_picture_stays_removed_when_the_power_fails_right_after(
     with back_up_again(site.read_disk(), tmp_path / "again") as folder:
         assert not [path for path in (folder / "media").rglob("*") if path.is_file()]
         check_clean(folder, files=0)
+
+
+def test_files_that_are_deleted_are_gone_before_their_entry_of_the_journal_is(
+    prepared: Path, tmp_path: Path
+) -> None:
+    # On one disk with the files, the COMMIT of the entry would sync them as well.
+    with run_site(prepared, tmp_path, with_database=False) as site:
+        assert site.upload(0) == 201
+        assert site.remove() == 302
+        with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:
+            assert not database.execute("SELECT * FROM pictures_journalentry").fetchall()
+        with back_up_again(site.read_disk(), tmp_path / "again") as folder:
+            assert not [path for path in (folder / "media").rglob("*") if path.is_file()]
