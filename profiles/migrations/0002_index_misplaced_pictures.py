@@ -7,7 +7,6 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
         ('profiles', '0001_initial'),
     ]
 
@@ -19,9 +18,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='profile',
             index=models.Index(condition=models.Q(django.db.models.lookups.Exact(models.Func(models.F('avatar'), output_field=models.CharField(), template='SUBSTR(%(expressions)s, 1, 10)'), 'protected/'), ('visibility', 'public')), fields=['id'], name='picture_to_show'),
-        ),
-        migrations.AddIndex(
-            model_name='user',
-            index=models.Index(condition=models.Q(('is_active', False)), fields=['id'], name='inactive_user'),
         ),
     ]
