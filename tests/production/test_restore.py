@@ -124,7 +124,7 @@ class Operator:
         return done.stdout
 
     def back_up(self, site: Site) -> None:
-        self.run(site, self.read(self.headings[0]), pause=0.3)
+        self.run(site, self.read(self.headings[0]), pause=0.5)
 
     def restore(self, site: Site) -> str:
         """Restore the backup, with a journal in it, on the next day; return what is printed."""
@@ -165,8 +165,10 @@ def crowd(port: int, members: list[Member]) -> Iterator[list[Answer]]:
 
     def act(member: Member) -> None:
         chance = random.Random(member.name)
-        while not over.is_set():
-            act = chance.choice(["upload", "upload", "upload", "public", "private", "remove"])
+        acts, weights = ["upload", "public", "private", "remove"], [2, 3, 3, 1]
+        # Most pictures stay for a part of the backup: that is what its order is about.
+        while not over.wait(chance.uniform(0, 4)):
+            [act] = chance.choices(acts, weights)
             if act == "upload":
                 answers.append(member.upload(port, PICTURE))
             elif act == "remove":
@@ -225,7 +227,7 @@ def test_a_backup_of_a_busy_site_restores_a_consistent_one(
 ) -> None:
     operator = Operator(tmp_path, database)
     with run_site(database, tmp_path / "site", prepared) as site:
-        members = site.add_members("grace", "linus", *(f"member-{n}" for n in range(5)))
+        members = site.add_members("grace", "linus", *(f"member-{n}" for n in range(10)))
         with site.log.open("a") as log, serve(site.environment, *GUNICORN, output=log) as port:
             for member in members:
                 assert member.upload(port, PICTURE).status == 201
