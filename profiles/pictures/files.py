@@ -164,7 +164,12 @@ class AvatarFieldFile(FieldFile):
         place = field.find_place(row)
         name, files = self._prepare(avatar, seen, place)
         with journal.Arrival(field, name if files else "", using) as arrival:
-            field.store.write(name, files)
+            try:
+                field.store.write(name, files)
+            except FileNotFoundError:
+                if not arrival.is_taken():
+                    raise
+                return False  # `tidy` has deleted some of the files.
             with transaction.atomic(using):
                 row = set_columns(rows.select_for_update().get(pk=row.pk), changes)
                 old = str(getattr(row, column))

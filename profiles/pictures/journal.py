@@ -57,6 +57,13 @@ class Arrival:
             self.entry.save(using=self.entries.db)
         return self
 
+    def is_taken(self) -> bool:
+        """Return whether `tidy` has taken the entry, and deletes the files."""
+        return (
+            not self.is_over
+            and not self.entries.filter(pk=self.entry.pk, is_leaving=False).exists()
+        )
+
     def claim(self) -> bool:
         """Delete the entry, in the transaction in which a row is to name the files.
 
