@@ -1,5 +1,6 @@
 """Storages that fail as disks and buckets do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 
@@ -48,9 +49,11 @@ class Fault:
     """What fails: the operation with this number, and if it lasts, each one after it."""
 
     kind: str
-    at: int
+    at: int = 0
     lasts: bool = False
     count: int = 0
+    # What others do while a storage does not answer.
+    meanwhile: Callable[[], None] | None = None
 
     def strikes(self) -> bool:
         """Count an operation; return whether it fails."""
@@ -73,30 +76,33 @@ class FaultyStorage(FileSystemStorage):
             name = str(name).replace("-", "_")
         elif kind == "half":
             super().save(name, ContentFile(data[: len(data) // 2]))
-        if not kind or kind in ("rename", "whole"):
+        if kind in ("", "rename", "whole", "slow"):
             name = super().save(name, ContentFile(data))
         return self.end(kind, str(name))
 
     def delete(self, name: str) -> None:
         kind = self.strike("half", "rename")
-        if not kind or kind == "whole":
+        if kind in ("", "whole", "slow"):
             super().delete(name)
         self.end(kind)
 
     def open(self, name: str, mode: str = "rb") -> File:
-        self.end(self.strike("half", "rename"))
+        self.end(self.strike("half", "whole", "rename"))
         return super().open(name, mode)
 
     def strike(self, *without: str) -> str:
         """Return how this operation fails, or nothing."""
         fault = FaultyStorage.fault
-        fails = fault and fault.kind not in ("sync", *without) and fault.strikes()
-        return fault.kind if fault and fails else ""
+        if not fault or fault.kind in ("sync", *without) or not fault.strikes():
+            return ""
+        if fault.meanwhile:
+            FaultyStorage.fault = None
+            fault.meanwhile()
+            FaultyStorage.fault = fault
+        return fault.kind
 
     def end(self, kind: str, name: str = "") -> str:
         """Fail, or return the name."""
-        if kind == "hang":
-            raise TimeoutError("The disk did not answer in time")
-        if kind and kind != "rename":
+        if kind not in ("", "rename", "slow"):
             raise OSError("Input/output error")
         return name
