@@ -558,8 +558,8 @@ def test_a_transaction_that_is_rolled_back_keeps_the_old_picture(
 def test_a_row_names_files_only_once_they_and_their_folders_are_on_the_disk(
     settings: LazySettings,
 ) -> None:
-    user, synced = begin(WAYS["another upload"], settings), set()
-    sync = os.fsync
+    user, sync = begin(WAYS["another upload"], settings), os.fsync
+    synced: set[int] = set()
 
     def fsync(descriptor: int) -> None:
         if Profile.objects.filter(avatar=user.profile.avatar.name).exists():  # The old one.
