@@ -9,7 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
+from django.http.multipartparser import MultiPartParser
+from django.utils.datastructures import MultiValueDict
 
 from .limits import MAX_BYTES
 from .timings import Timings
@@ -22,8 +24,30 @@ class LimitUploadHandler(FileUploadHandler):
     that was too large arrives at the form empty, but with its true size.
     """
 
-    def handle_raw_input(self, *args: Any, **kwargs: Any) -> None:
+    is_parsing = False
+
+    def handle_raw_input(
+        self,
+        input_data: Any,
+        meta: dict[str, Any],
+        content_length: int,
+        boundary: Any,
+        encoding: str | None = None,
+    ) -> tuple[QueryDict, MultiValueDict[str, UploadedFile]] | None:
+        """Parse the body as Django does; if it breaks off, close the file that was arriving.
+
+        Django forgets to: the file would keep its room until a garbage collection.
+        """
+        if self.is_parsing or not self.request:
+            return None
+        self.is_parsing = True
         self.started = time.perf_counter()
+        try:
+            handlers = self.request.upload_handlers
+            return MultiPartParser(meta, input_data, handlers, encoding).parse()
+        except Exception:
+            self._close_files()
+            raise
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -36,11 +60,14 @@ class LimitUploadHandler(FileUploadHandler):
     def file_complete(self, file_size: int) -> UploadedFile | None:
         if self.size <= MAX_BYTES:
             return None
-        for handler in self.request.upload_handlers if self.request else []:
-            # The file that the next handler opened is not used, and nobody else closes it.
-            if file := getattr(handler, "file", None):
-                file.close()
+        self._close_files()  # The one that the next handler opened is not used.
         return UploadedFile(BytesIO(), self.file_name, size=self.size)
+
+    def _close_files(self) -> None:
+        for handler in self.request.upload_handlers if self.request else []:
+            if file := getattr(handler, "file", None):
+                with suppress(OSError):  # It tries once more to write.
+                    file.close()
 
     def upload_complete(self) -> None:
         # Django reads the body where somebody first asks for a field: that may be any middleware.
