@@ -68,7 +68,9 @@ def copy_configuration(folder: Path, paths: dict[str, str]) -> Path:
 
 
 @contextmanager
-def serve(folder: Path, main: str = "nginx.conf") -> Iterator[Front]:
+def serve(
+    folder: Path, main: str = "nginx.conf", changes: dict[str, str] | None = None
+) -> Iterator[Front]:
     """Run nginx until the block ends; media, socket and certificates are in the folder."""
     front = Front(folder, find_port(), find_port())
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,7 @@ def serve(folder: Path, main: str = "nginx.conf") -> Iterator[Front]:
         "root /etc/likeness;": f"root {folder}/deploy;",
         "listen 8080": f"listen 127.0.0.1:{front.port}",
         "listen 8443": f"listen 127.0.0.1:{front.tls_port}",
+        **(changes or {}),
     }
     configuration = copy_configuration(folder, paths) / main
     # Root's nginx would run its workers as nobody, who cannot enter a test's folder.
