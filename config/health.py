@@ -32,12 +32,20 @@ def find_faults(with_media: bool) -> list[str]:
             faults.append("A migration is missing.")
     except DatabaseError:
         faults.append("The database does not answer.")
-    # The check writes a file, so run it at most every 30 seconds, however often it is requested.
+    if with_media and not can_write_media():
+        faults.append("The media storage cannot be written.")
+    return faults
+
+
+def can_write_media() -> bool:
+    """Return whether a file can be written, as it was found at most 30 seconds ago."""
     now = time.monotonic()
-    if with_media and now - _media_checked.get("at", -MEDIA_CHECK_SECONDS) >= MEDIA_CHECK_SECONDS:
+    if now - _media_checked.get("at", -MEDIA_CHECK_SECONDS) >= MEDIA_CHECK_SECONDS:
         _media_checked["at"] = now
         storage = storages["protected"]
-        name = f"protected/healthz-{secrets.token_hex(8)}"  # Other machines write one as well.
+        # Other machines write one as well. Not below a prefix: its folder, if the check made it,
+        # would look as if the disk of the pictures were mounted.
+        name = f"healthz-{secrets.token_hex(8)}"
         try:
             storage.delete(storage.save(name, ContentFile(b"ok")))
             _media_checked.pop("fault", None)
@@ -45,15 +53,13 @@ def find_faults(with_media: bool) -> list[str]:
             _media_checked["fault"] = now
             with suppress(OSError):
                 storage.delete(name)  # A full disk has kept it, without content.
-    if with_media and "fault" in _media_checked:
-        faults.append("The media storage cannot be written.")
-    return faults
+    return "fault" not in _media_checked
 
 
-def find_warnings() -> list[str]:
+def find_warnings(with_media: bool) -> list[str]:
     """Return which disks are nearly full, one sentence each. The site still serves."""
     warnings = []
-    for name, folder in list_disks():
+    for name, folder in list_disks(with_media):
         with suppress(OSError):
             total, _, free = shutil.disk_usage(folder)
             least = MIN_FREE_BYTES if total > SMALL_BYTES else 0
@@ -62,11 +68,14 @@ def find_warnings() -> list[str]:
     return warnings
 
 
-def list_disks() -> Iterator[tuple[str, str]]:
-    """Yield what this machine stores, and a folder of each."""
+def list_disks(with_media: bool) -> Iterator[tuple[str, str]]:
+    """Yield what this machine stores, and a folder of each.
+
+    A network disk that does not answer would stop the whole check, so ask for it only if told to.
+    """
     if connection.vendor == "sqlite":
         yield "the database", str(Path(connection.settings_dict["NAME"]).parent)
-    if settings.MEDIA_DELIVERY != "bucket":
+    if with_media and settings.MEDIA_DELIVERY != "bucket":
         yield "the media", str(settings.MEDIA_ROOT)
     with suppress(FileNotFoundError):  # Python looks for a folder that can be written.
         yield "temporary files", settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()

@@ -24,7 +24,6 @@ from django.middleware import locale
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 from django.views import defaults
 
 from profiles.clients import client_ip
@@ -32,6 +31,7 @@ from profiles.views import wants_json
 
 from .health import find_faults, find_warnings
 from .logs import current_request_id
+from .outages import explain_write_error
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -45,10 +45,11 @@ def health(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.path_info != "/healthz":
             return get_response(request)
-        faults = find_faults(with_media="media" in request.GET)
+        with_media = "media" in request.GET
+        faults = find_faults(with_media)
         status = 503 if faults else 200
         headers = {"Cache-Control": "no-store"}
-        lines = [*(faults or ["ok"]), *find_warnings()]
+        lines = [*(faults or ["ok"]), *find_warnings(with_media)]
         return HttpResponse("\n".join(lines), "text/plain", status, headers=headers)
 
     return middleware
@@ -166,35 +167,15 @@ class ExceptionMiddleware:
         return None
 
 
-FULL = gettext_noop(
-    "Our disk is full. Everything that was saved before is still there. Try again in a minute."
-)
-READ_ONLY = gettext_noop(
-    "Our disk cannot be written. Everything that was saved before is still there. "
-    "Try again in a minute."
-)
-# By the start of SQLite's name of the error, or by PostgreSQL's SQLSTATE.
-CANNOT_SAVE = {
-    "SQLITE_FULL": FULL,
-    "SQLITE_IOERR": READ_ONLY,
-    "SQLITE_READONLY": READ_ONLY,
-    "53100": FULL,
-    "25006": READ_ONLY,
-}
-
-
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an error of any code; of a database that cannot be written, say so.
 
     Not in `process_exception`, which does not get the errors of other middleware: after the view,
     Django's saves the session.
     """
-    cause = getattr(sys.exception(), "__cause__", None)
-    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
-    for start, advice in CANNOT_SAVE.items():
-        if code.startswith(start):
-            with suppress(DatabaseError):  # Perhaps it cannot be read either.
-                return answer_outage(request, _("We cannot save anything just now"), _(advice))
+    if advice := explain_write_error(sys.exception()):
+        with suppress(DatabaseError):  # Perhaps it cannot be read either.
+            return answer_outage(request, _("We cannot save anything just now"), _(advice))
     return defaults.server_error(request)
 
 

@@ -4,7 +4,8 @@ import logging
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import OperationalError
+
+from .outages import explain_write_error
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +18,14 @@ class SessionStore(db.SessionStore):
         return is_key and key.isascii() and key.isalnum()
 
     def save(self, must_create: bool = False) -> None:
-        """Save the session; only a new one must be saved.
+        """Save the session; while the database cannot be written, keep the one that is stored.
 
-        Django would answer a full disk with 400, as if the visitor had signed out meanwhile.
+        Django would answer with 400, as if the visitor had signed out meanwhile.
         """
         try:
             super().save(must_create)
         except UpdateError as error:
-            if not isinstance(error.__context__, OperationalError):
-                raise
-            logger.warning("The session cannot be saved: %s", error.__context__)
+            cause = error.__context__
+            if not explain_write_error(cause):
+                raise cause or error  # The database's own error, as everywhere else.
+            logger.warning("The session cannot be saved: %s", cause)

@@ -5,6 +5,7 @@ import shutil
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -144,7 +145,6 @@ def test_the_media_are_written_every_30_seconds_at_most(
     db: None, client: Client, clock: Clock, settings: LazySettings
 ) -> None:
     assert ask(client, "/healthz?media=1")[0] == 200
-    (settings.MEDIA_ROOT / "protected").rmdir()
     settings.MEDIA_ROOT.rmdir()
     clock.now += 29
     assert ask(client, "/healthz?media=1")[0] == 200
@@ -200,7 +200,7 @@ def test_a_disk_that_is_nearly_full_is_named_while_the_site_still_serves(
 ) -> None:
     disks[str(settings.MEDIA_ROOT)] = Usage(total, total - free, free)
     warning = f"\nThe disk of the media has only {free // MEGABYTE} MB left."
-    assert ask(client) == (200, "ok" + warning * is_small)
+    assert ask(client, "/healthz?media=1") == (200, "ok" + warning * is_small)
 
 
 def test_each_disk_that_is_nearly_full_is_named(
@@ -209,11 +209,18 @@ def test_each_disk_that_is_nearly_full_is_named(
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     folders = [str(settings.MEDIA_ROOT), str(tmp_path)]
     disks |= dict.fromkeys(folders, Usage(2 * GIGABYTE, 2 * GIGABYTE, 0))
-    assert ask(client)[1].splitlines() == [
+    assert ask(client, "/healthz?media=1")[1].splitlines() == [
         "ok",
         "The disk of the media has only 0 MB left.",
         "The disk of temporary files has only 0 MB left.",
     ]
+
+
+def test_by_default_no_disk_of_the_media_is_asked_which_may_never_answer(
+    db: None, client: Client, disks: dict[str, Usage], settings: LazySettings
+) -> None:
+    disks[str(settings.MEDIA_ROOT)] = Usage(2 * GIGABYTE, 2 * GIGABYTE, 0)
+    assert ask(client) == (200, "ok")
 
 
 def test_a_full_disk_of_temporary_files_does_not_break_the_check(
@@ -247,6 +254,19 @@ def test_a_member_reads_that_nothing_can_be_saved_while_the_database_is_read_onl
     assert (response.status_code, page.status_code) == (503, 200)
     assert "Our disk cannot be written." in response.text
     assert response.headers["Retry-After"] == "60"
+
+
+def test_a_sign_in_that_the_database_could_not_store_is_no_success(ada: User) -> None:
+    def fail(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "django_session"'):
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *rest)
+
+    client = Client(raise_request_exception=False)
+    with connection.execute_wrapper(fail):
+        account = {"username": "ada", "password": "pass phrase"}
+        response = client.post("/accounts/login/", account)
+    assert response.status_code == 500
 
 
 @pytest.mark.parametrize("number", ["f" * 32, "01234567", "a-b_c-d9", "x" * 64])
