@@ -26,7 +26,7 @@ admin.site.login_form = AdminSignInForm
 
 @contextmanager
 def warn_after_commit(request: HttpRequest, profiles: QuerySet[Profile]) -> Iterator[None]:
-    """Delete pictures in a block; say so if their files could not be deleted yet."""
+    """Delete or move pictures in a block; say so if their old files could not be deleted yet."""
     names = list(profiles.exclude(avatar="").values_list("avatar", flat=True))
     yield
     after_commit(profiles.db, partial(warn_of_files, request, *names))
@@ -73,7 +73,8 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         try:
-            super().save_model(request, obj, form, change)
+            with warn_after_commit(request, Profile.objects.filter(user=obj.pk)):
+                super().save_model(request, obj, form, change)
         except OSError:
             logger.exception("The picture store does not answer.")
             message = _(
@@ -119,7 +120,8 @@ class ProfileAdmin(ShortAdmin):
             changes["avatar"] = obj.avatar.assigned
             if obj.description == form.initial["description"]:
                 changes["description"] = ""  # It describes the old picture.
-        obj.change(**changes)
+        with warn_after_commit(request, Profile.objects.filter(pk=obj.pk)):
+            obj.change(**changes)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """List the accounts, which are deleted with their profiles and need that permission."""

@@ -40,7 +40,7 @@ def set_status(response: HttpResponse, form: forms.BaseForm) -> HttpResponse:
     return response
 
 
-def warn_of_files(request: HttpRequest, *names: str) -> None:
+def warn_of_files(request: HttpRequest, *names: str | None) -> None:
     """Say so if the files of pictures that were removed or hidden could not be deleted yet."""
     if is_waiting(*names):
         message = _(

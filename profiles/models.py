@@ -88,18 +88,19 @@ class User(AbstractUser):
         the picture later. Raises `DoesNotExist` for an account that has been deleted meanwhile.
         """
         adding = self._state.adding
-        is_shown = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])
-        profiles = Profile.objects.filter(user=self.pk)
+        writes_active = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])
+        was_active = self.is_active
         with transaction.atomic():
-            if is_shown:
+            if writes_active:
                 # Lock the profile before the account, as deleting does: another order deadlocks.
-                list(profiles.select_for_update())
-                User.objects.only("pk").get(pk=self.pk)  # Else Django would insert it again.
+                list(Profile.objects.select_for_update().filter(user=self.pk))
+                # Fails for an account that is gone, which Django would insert again.
+                was_active = User.objects.values_list("is_active", flat=True).get(pk=self.pk)
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
-        if is_shown:
-            for profile in profiles:
+        if was_active != self.is_active:
+            for profile in Profile.objects.filter(user=self.pk):
                 profile.avatar.replace()
 
 

@@ -71,7 +71,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         instance=get_object_or_404(Profile, user=request.user),
     )
-    old = request.user.profile.avatar.name or ""
+    old = form.instance.avatar.name
     if form.is_valid():
         with report_outage(form):
             form.save()
@@ -132,7 +132,7 @@ def wants_json(request: HttpRequest) -> bool:
 def answer_saved(request: MemberRequest, form: AvatarForm) -> HttpResponse:
     """Save the picture, and answer with its receipt or redirect to the page that shows it."""
     profile = request.user.profile
-    old = profile.avatar.name or ""
+    old = profile.avatar.name
     receipt = form.save()
     warn_of_files(request, old)
     if wants_json(request):
@@ -151,7 +151,7 @@ def avatar_delete(request: MemberRequest) -> HttpResponse:
     profile = request.user.profile
     if request.method != "POST":
         return render(request, "profiles/avatar_delete.html", {"profile": profile})
-    old = profile.avatar.name or ""
+    old = profile.avatar.name
     profile.avatar.replace(None, description="")
     messages.success(request, _("Your picture is removed."))
     warn_of_files(request, old)

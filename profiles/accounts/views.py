@@ -87,7 +87,7 @@ def delete(request: MemberRequest) -> HttpResponse:
     user = request.user
     form = PasswordForm(request.POST if request.method == "POST" else None, user=user)
     if form.is_valid():
-        picture = Profile.objects.filter(user=user).values_list("avatar", flat=True).first() or ""
+        picture = Profile.objects.filter(user=user).values_list("avatar", flat=True).first()
         User.objects.filter(pk=user.pk).delete()
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
