@@ -1,7 +1,10 @@
 """What somebody removed, replaced or hid is gone, also when the storage failed at that moment."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -10,6 +13,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models.signals import pre_delete
@@ -19,7 +23,7 @@ from django.utils import timezone
 from profiles.models import Profile, User
 from profiles.pictures.models import JournalEntry
 
-from .conftest import list_media, make_picture, sign_in
+from .conftest import list_media, make_person, make_picture, sign_in
 from .helpers.pictures import draw_jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,6 +35,8 @@ class TestStorage(FileSystemStorage):
 
     __test__ = False
     broken: ClassVar[set[str]] = set()
+    error: ClassVar[OSError] = OSError("Read-only file system")
+    failures: ClassVar[int] = 0
     meanwhile: ClassVar[list[Callable[[], Any]]] = []
 
     def delete(self, name: str) -> None:
@@ -45,14 +51,16 @@ class TestStorage(FileSystemStorage):
 
     def fail_at(self, step: str) -> None:
         if step in self.broken:
-            raise OSError("Read-only file system")
+            TestStorage.failures += 1
+            raise self.error
 
 
 @pytest.fixture(autouse=True)
 def storage(settings: LazySettings) -> type[TestStorage]:
     backend = {"BACKEND": "tests.test_journal.TestStorage"}
     settings.STORAGES = settings.STORAGES | {"default": backend, "protected": backend}
-    TestStorage.broken, TestStorage.meanwhile = set(), []
+    TestStorage.broken, TestStorage.meanwhile, TestStorage.failures = set(), [], 0
+    TestStorage.error = OSError("Read-only file system")
     return TestStorage
 
 
@@ -218,6 +226,42 @@ def test_with_the_disk_not_mounted_nothing_is_lost(
     assert count_files(settings, "avatars/") == 0
 
 
+def test_with_the_disk_not_mounted_nobody_can_upload(
+    as_ada: Client, ada: User, as_grace: Client, settings: LazySettings
+) -> None:
+    root, away = Path(settings.MEDIA_ROOT), Path(settings.MEDIA_ROOT).with_name("away")
+    before = list_media(settings)
+    root.rename(away)
+    root.mkdir()
+    # Else the folders of the upload would look as if the disk were mounted.
+    assert as_grace.get("/healthz?media=1").status_code == 200
+    photo = SimpleUploadedFile("me.jpg", draw_jpeg())
+    fields = {"display_name": "Grace", "visibility": "public"}
+    assert as_grace.post("/profile/avatar/", {"avatar": photo}).status_code == 503
+    assert as_ada.post("/profile/edit/", fields | {"visibility": "private"}).status_code == 503
+    shutil.rmtree(root)
+    away.rename(root)
+    assert list_media(settings) == before
+
+
+def test_an_upload_killed_before_the_disk_was_away_is_cleared_once_it_is_back(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    root, away = Path(settings.MEDIA_ROOT), Path(settings.MEDIA_ROOT).with_name("away")
+    before = list_media(settings)
+    name = f"avatars/00/{1:032}-512.webp"
+    FileSystemStorage().save(name, ContentFile(b"half"))
+    due = timezone.now()
+    entry = {"field": "profiles.Profile.avatar", "name": name, "due": due, "written_until": due}
+    JournalEntry.objects.create(**entry)
+    root.rename(away)
+    with pytest.raises(CommandError, match="1 avatars could not be deleted or moved"):
+        tidy()
+    away.rename(root)
+    tidy("--now")
+    assert list_media(settings) == before
+
+
 def test_a_picture_removed_while_the_disk_is_not_mounted_goes_once_it_is(
     as_ada: Client, settings: LazySettings
 ) -> None:
@@ -251,14 +295,65 @@ def test_an_upload_holds_whatever_else_listens_to_deletions(
 
 def test_entries_of_a_field_that_is_gone_are_not_passed_over(db: None) -> None:
     JournalEntry.objects.create(field="shop.Seller.photo", name="x", due=timezone.now())
+    output = StringIO()
     with pytest.raises(CommandError, match="1 avatars could not be deleted or moved"):
-        tidy()
+        call_command("tidy", stderr=output)
+    assert "x: there is no field shop.Seller.photo any more." in output.getvalue()
 
 
 def test_an_audit_notices_that_nobody_runs_tidy(db: None) -> None:
     due = timezone.now() - timedelta(hours=2)
     JournalEntry.objects.create(field="profiles.Profile.avatar", name="x", due=due)
-    assert "1 avatars wait to be deleted: does `tidy` run?" in audit()
+    assert "1 avatars wait to be deleted for an hour" in audit()
+
+
+def test_an_audit_notices_that_tidy_runs_in_vain(
+    ada: User, storage: type[TestStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.broken = {"delete"}
+    ada.profile.avatar.delete()
+    start = timezone.now()
+    for minutes in range(2, 62):
+        monkeypatch.setattr(timezone, "now", partial(start.__add__, timedelta(minutes=minutes)))
+        with suppress(CommandError):
+            tidy()
+    assert "1 avatars wait to be deleted for an hour" in audit()
+
+
+def test_a_storage_that_does_not_answer_is_asked_once(
+    ada: User, storage: type[TestStorage]
+) -> None:
+    storage.broken, storage.error = {"delete"}, TimeoutError("Read timed out")
+    ada.profile.avatar.delete()
+    assert storage.failures == 1
+
+
+def test_one_file_that_cannot_be_deleted_keeps_no_other(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    path = Path(settings.MEDIA_ROOT) / ada.profile.avatar.name
+    path.unlink()
+    (path / "lost+found").mkdir(parents=True)
+    ada.profile.avatar.delete()
+    assert list_media(settings) == []
+    assert JournalEntry.objects.exists()
+
+
+def test_a_file_that_arrives_after_the_upload_has_failed_is_deleted(
+    ada: User, settings: LazySettings, storage: type[TestStorage]
+) -> None:
+    before = list_media(settings)
+    storage.meanwhile = [lambda: storage.broken.add("save"), lambda: None]
+    with pytest.raises(OSError, match="Read-only"):
+        ada.profile.avatar.save("x.jpg", ContentFile(draw_jpeg()))
+    storage.broken = set()
+    # A bucket carries out a request although nobody has waited for its answer.
+    late = JournalEntry.objects.get().name
+    FileSystemStorage().save(late, ContentFile(b"late"))
+    JournalEntry.objects.update(due=timezone.now(), written_until=timezone.now())
+    tidy()
+    assert list_media(settings) == before
+    assert not JournalEntry.objects.exists()
 
 
 def test_after_three_failures_in_a_row_nothing_else_is_tried(
@@ -359,6 +454,44 @@ def test_staff_who_disable_an_account_are_told_if_its_picture_could_not_be_hidde
     storage.broken = set()
     tidy()
     assert count_files(settings, "avatars/") == 0
+
+
+def test_staff_who_hide_a_profile_are_told_if_its_public_files_are_still_there(
+    ada: User, storage: type[TestStorage]
+) -> None:
+    root = sign_in(User.objects.create_superuser("root", "", "pass phrase"))
+    form = {"display_name": "Ada", "visibility": "private", "initial-visibility": "public"}
+    storage.broken = {"delete"}
+    address = f"/admin/profiles/profile/{ada.profile.pk}/change/"
+    page = root.post(address, form, follow=True).content.decode()
+    assert STORES_DOWN in page
+    assert "was changed successfully" in page
+
+
+def test_a_new_password_does_not_depend_on_the_storage(
+    as_ada: Client, ada: User, storage: type[TestStorage]
+) -> None:
+    hide(ada)
+    storage.broken = {"save"}
+    new = {"new_password1": "an even longer one", "new_password2": "an even longer one"}
+    answer = as_ada.post("/accounts/password_change/", {"old_password": "pass phrase", **new})
+    assert answer.status_code == 302
+    assert User.objects.get(pk=ada.pk).check_password("an even longer one")
+
+
+def test_pictures_that_cannot_be_moved_do_not_keep_others_from_being_hidden(
+    ada: User, settings: LazySettings
+) -> None:
+    for number in range(3):
+        person = make_person(f"broken-{number}", "", "public")
+        for path in Path(settings.MEDIA_ROOT).glob(f"{person.profile.avatar.name[:-8]}*"):
+            path.unlink()
+            path.mkdir()
+    Profile.objects.update(visibility="private")
+    for _ in range(40):  # In each run, one time of four all three come before Ada.
+        with pytest.raises(CommandError, match="avatars could not be deleted or moved"):
+            tidy()
+    assert Profile.objects.get(user=ada).avatar.name.startswith("protected/")
 
 
 def test_what_is_misplaced_is_found_by_indexes(db: None) -> None:

@@ -1,5 +1,6 @@
 """The avatar field: a `FileField` that stores finished avatars, and never what was sent."""
 
+import random
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -140,8 +141,12 @@ class AvatarField(models.FileField):
         )
         # The keys first: an open cursor would keep others from writing to SQLite meanwhile.
         keys = list(some.values_list("pk", flat=True))
+        # Those that cannot be moved must not keep `tidy` from the others, each time.
+        random.shuffle(keys)
         for start in range(0, len(keys), 500):
-            for row in rows.filter(pk__in=keys[start : start + 500]):
+            some_keys = keys[start : start + 500]
+            found = rows.in_bulk(some_keys)
+            for row in filter(None, map(found.get, some_keys)):
                 name = str(getattr(row, self.attname) or "")
                 if not self.is_in_place(name, self.find_place(row)):
                     yield row

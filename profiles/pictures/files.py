@@ -163,6 +163,8 @@ class AvatarFieldFile(FieldFile):
         seen = str(getattr(row, column))
         place = field.find_place(row)
         name, files = self._prepare(avatar, seen, place)
+        if files:
+            self._check_folder(rows, place)
         with journal.Arrival(field, name if files else "", using) as arrival:
             try:
                 field.store.write(name, files)
@@ -204,6 +206,24 @@ class AvatarFieldFile(FieldFile):
         else:
             files, is_pixel_art = {}, False
         return (store.make_name(place, is_pixel_art), files) if files else ("", {})
+
+
+    def _check_folder(self, rows: QuerySet, place: str) -> None:
+        """Make the folder of all avatars for the first of them.
+
+        Where it is missing later, no disk is mounted. If it were made then, the files of other
+        rows would look as if they had been deleted.
+        """
+        field = self.field
+        if field.store.has_folder(place):
+            return
+        named = rows.filter(**{f"{field.attname}__startswith": place}).exists()
+        if named or journal.list_entries(field, rows.db).filter(name__startswith=place).exists():
+            raise FileNotFoundError(
+                f"The folder {place} is missing, and rows name files in it. Mount the disk. If the "
+                "files are lost, make the folder."
+            )
+        field.store.make_folder(place)
 
 
 def set_columns(row: Model, changes: dict[str, Any]) -> Model:

@@ -8,10 +8,9 @@ in the database:
 - *Leaving*: written in the transaction in which a row stops naming the files. It is deleted once
   the files are.
 
-A request that succeeds, and one that fails with an error, leaves no entry. After a kill, or while
-the storage is down, entries stay. `tidy` deletes their files once they are due, so nobody has to
-list a storage to find them. It takes the entry first, so that an upload that is still running
-cannot name the files.
+A request that succeeds leaves no entry. After an error or a kill, and while the storage is down,
+entries stay. `tidy` deletes their files once they are due, so nobody has to list a storage to find
+them. It takes the entry first, so that an upload that is still running cannot name the files.
 
 In a transaction of the caller's, an arriving entry is committed together with it. What a kill or a
 rollback leaves there, only `audit_media` finds.
@@ -78,9 +77,10 @@ class Arrival:
             mine.delete()
         return is_ours
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
+        """Delete the files. After an error the entry stays: a bucket may still store the last."""
         if not self.is_over:
-            try_to_delete(self.field, self.entry)
+            try_to_delete(self.field, self.entry, keep_entry=bool(error))
 
 
 def delete_after_commit(field: Any, name: str, using: str) -> None:
@@ -102,11 +102,12 @@ def after_commit(using: str, act: Callable[[], Any]) -> None:
     transaction.on_commit(run, using, robust=True)
 
 
-def try_to_delete(field: Any, entry: JournalEntry) -> None:
+def try_to_delete(field: Any, entry: JournalEntry, keep_entry: bool = False) -> None:
     """Delete files and then their entry; where that fails, the entry stays for `tidy`."""
     try:
-        field.store.delete(entry.name, is_complete=not entry.written_until)
-        entry.delete(using=entry._state.db)
+        field.store.delete(entry.name)
+        if not keep_entry:
+            entry.delete(using=entry._state.db)
     except (OSError, DatabaseError) as error:
         logger.warning("%s cannot be deleted now: %s", entry.name, error)
 
@@ -116,7 +117,7 @@ def list_entries(field: Any, using: str) -> QuerySet[JournalEntry]:
     return JournalEntry.objects.using(using).filter(field=str(field))
 
 
-def is_waiting(*names: str) -> bool:
+def is_waiting(*names: str | None) -> bool:
     """Return whether files are still to be deleted, because the storage failed."""
     return JournalEntry.objects.filter(name__in=names).exists()
 
@@ -126,20 +127,24 @@ def clear_due(
 ) -> int:
     """Delete the files of entries that are due; return how many entries could not be cleared."""
     due = list_entries(field, using).filter(due__lte=until or timezone.now()).order_by("due")
-    return count_failures(partial(clear, field, entry, using) for entry in due[:limit])
+    clears = ((entry.name, partial(clear, field, entry, using)) for entry in due[:limit])
+    return count_failures(clears)
 
 
-def count_failures(actions: Iterable[Callable[[], None]]) -> int:
-    """Do one after the other, until several have failed in a row; return how many failed."""
+def count_failures(actions: Iterable[tuple[str, Callable[[], None]]]) -> int:
+    """Do one after the other, until several have failed in a row; return how many failed.
+
+    With each comes the name of the picture, for the log.
+    """
     failed = in_a_row = 0
-    for act in actions:
+    for name, act in actions:
         try:
             act()
             in_a_row = 0
         except ObjectDoesNotExist:
             continue  # Somebody left meanwhile.
         except (OSError, DatabaseError) as error:
-            logger.warning("A picture cannot be deleted or moved now: %s", error)
+            logger.warning("%s cannot be deleted or moved now: %s", name, error)
             failed, in_a_row = failed + 1, in_a_row + 1
             if in_a_row == MAX_FAILURES:
                 break
@@ -155,6 +160,6 @@ def clear(field: Any, entry: JournalEntry, using: str) -> None:
         return
     # A name that somebody wrote into a row without this module stays.
     if not field.model._base_manager.using(using).filter(**{field.attname: entry.name}).exists():
-        field.store.delete(entry.name, is_complete=not entry.written_until)
+        field.store.delete(entry.name)
     if not entry.written_until or entry.written_until <= now:
         entry.delete(using=using)

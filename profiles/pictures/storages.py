@@ -32,7 +32,7 @@ ERRORS = {
 }
 
 
-class BucketError(OSError):
+class BucketError(TimeoutError):
     """The bucket does not answer, or not as it should."""
 
 

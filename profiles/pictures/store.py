@@ -91,29 +91,40 @@ class AvatarStore:
                 raise FileExistsError(f"The storage renamed {stem + ending} to {written}.")
         sync(storage, *(stem + ending for ending in files), *map(str, PurePath(name).parents))
 
-    def delete(self, name: str, is_complete: bool = True) -> None:
-        """Delete all files of an avatar, so that they stay deleted after a power cut.
-
-        Of one that is not complete, perhaps not even the folder was made.
-        """
+    def delete(self, name: str) -> None:
+        """Delete all files of an avatar, so that they stay deleted after a power cut."""
         if not name:
             return
         storage, errors = self.get_storage(name), []
         for file_name in self.list_names(name):
             try:
                 storage.delete(file_name)
+            except TimeoutError:
+                raise  # The storage does not answer: do not wait as long for each file.
             except OSError as error:
                 errors.append(error)
         if errors:
             raise errors[0]
-        if is_complete:
-            self._check_mounted(name)
+        self._check_mounted(name)
         with suppress(FileNotFoundError):
             sync(storage, str(PurePath(name).parent))
 
     def _check_mounted(self, name: str) -> None:
         """Raise `FileNotFoundError` if the folder of all avatars is missing: no disk is mounted."""
         sync(self.get_storage(name), find_prefix(name) or ".")
+
+    def has_folder(self, prefix: str) -> bool:
+        """Return whether the folder of all avatars is there. A bucket needs none."""
+        try:
+            return os.path.isdir(self.select_storage(prefix).path(prefix))
+        except NotImplementedError:
+            return True
+
+    def make_folder(self, prefix: str) -> None:
+        """Make the folder of all avatars on a disk."""
+        storage = self.select_storage(prefix)
+        mode = getattr(storage, "directory_permissions_mode", None) or 0o777
+        os.makedirs(storage.path(prefix), mode, exist_ok=True)
 
 
 def find_width(ending: str) -> int:

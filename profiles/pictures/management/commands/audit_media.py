@@ -15,6 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError
 from django.db import router
+from django.db.models import Q
 from django.utils import timezone
 
 from ...fields import AvatarField, list_fields
@@ -101,14 +102,15 @@ class Command(BaseCommand):
         if not fix:
             faults.append(f"{self.counts['misplaced']} pictures are misplaced")
         faults.append(f"{self.failed} files could not be deleted or moved")
-        faults.append(f"{count_overdue()} avatars wait to be deleted: does `tidy` run?")
+        faults.append(f"{count_overdue()} avatars wait to be deleted for an hour: see tidy's log")
         if faults := [fault for fault in faults if not fault.startswith("0 ")]:
             raise CommandError(", ".join(faults) + ".", returncode=1)
 
 
 def count_overdue() -> int:
-    """Return how many entries of the journal `tidy` should have cleared an hour ago."""
-    return JournalEntry.objects.filter(due__lt=timezone.now() - timedelta(hours=1)).count()
+    """Return how many entries of the journal are due for an hour, or were tried for that long."""
+    is_old = Q(due__lt=timezone.now() - timedelta(hours=1)) | Q(tries__gt=8)
+    return JournalEntry.objects.filter(is_old).count()
 
 
 def list_places() -> Iterator[Place]:

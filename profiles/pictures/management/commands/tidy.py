@@ -28,8 +28,9 @@ class Command(BaseCommand):
         until = timezone.now() + (timedelta(days=1) if now else timedelta())
         fields = list_fields()
         failed = sum(tidy(field, until) for field in fields)
-        # A field that was renamed or removed left these.
-        failed += JournalEntry.objects.exclude(field__in=map(str, fields)).count()
+        for entry in JournalEntry.objects.exclude(field__in=map(str, fields)):
+            failed += 1
+            self.stderr.write(f"{entry.name}: there is no field {entry.field} any more.")
         if failed:
             raise CommandError(f"{failed} avatars could not be deleted or moved. See the log.")
 
@@ -38,5 +39,6 @@ def tidy(field: AvatarField, until: datetime) -> int:
     """Clear the entries of a field and move what is misplaced; return how often that failed."""
     using = router.db_for_write(field.model)
     rows = field.list_misplaced(using)
-    moves = (partial(getattr(row, field.attname).replace, using=using) for row in rows)
+    avatars = (getattr(row, field.attname) for row in rows)
+    moves = ((str(avatar), partial(avatar.replace, using=using)) for avatar in avatars)
     return journal.clear_due(field, using, until) + journal.count_failures(moves)
