@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.signals import pre_delete
 from django.test import Client
 from django.utils import timezone
@@ -156,6 +156,20 @@ def test_an_upload_clears_what_others_have_left(
     grace.profile.avatar.replace(make_picture())
     assert len(list_media(settings)) == 5
     assert not JournalEntry.objects.exists()
+
+
+def test_an_upload_that_is_stored_succeeds_although_others_cannot_be_cleared(
+    as_ada: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(execute: Any, sql: str, *rest: Any) -> Any:
+        if "pictures_journalentry" in sql and '"due" <=' in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail):
+        photo = SimpleUploadedFile("me.jpg", draw_jpeg())
+        assert as_ada.post("/profile/avatar/", {"avatar": photo}).status_code == 302
+    assert "server closed the connection unexpectedly" in caplog.text
 
 
 def test_an_upload_that_failed_half_way_and_could_not_clean_up_leaves_nothing(
