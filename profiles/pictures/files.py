@@ -166,20 +166,15 @@ class AvatarFieldFile(FieldFile):
         if files:
             self._check_folder(rows, place)
         with journal.Arrival(field, name if files else "", using) as arrival:
-            try:
-                field.store.write(name, files)
-            except FileNotFoundError:
-                if not arrival.is_taken():
-                    raise
-                return False  # `tidy` has deleted some of the files.
+            if not arrival.write(files):
+                return False
             with transaction.atomic(using):
                 row = set_columns(rows.select_for_update().get(pk=row.pk), changes)
                 old = str(getattr(row, column))
                 if only_if not in (None, old):
                     return True
-                if field.find_place(row) != place or (avatar is KEEP and old != seen):
-                    return False
-                if not arrival.claim():
+                is_as_seen = field.find_place(row) == place and (avatar is not KEEP or old == seen)
+                if not is_as_seen or not arrival.claim():
                     return False
                 rows.filter(pk=row.pk).update(**changes, **{column: name})
                 if old != name:
@@ -206,7 +201,6 @@ class AvatarFieldFile(FieldFile):
         else:
             files, is_pixel_art = {}, False
         return (store.make_name(place, is_pixel_art), files) if files else ("", {})
-
 
     def _check_folder(self, rows: QuerySet, place: str) -> None:
         """Make the folder of all avatars for the first of them.

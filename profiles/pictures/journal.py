@@ -56,12 +56,15 @@ class Arrival:
             self.entry.save(using=self.entries.db)
         return self
 
-    def is_taken(self) -> bool:
-        """Return whether `tidy` has taken the entry, and deletes the files."""
-        return (
-            not self.is_over
-            and not self.entries.filter(pk=self.entry.pk, is_leaving=False).exists()
-        )
+    def write(self, files: dict[str, bytes]) -> bool:
+        """Write the files; return False if `tidy` has taken the entry, and deleted some of them."""
+        try:
+            self.field.store.write(self.entry.name, files)
+        except FileNotFoundError:
+            if self.entries.filter(pk=self.entry.pk, is_leaving=False).exists():
+                raise
+            return False
+        return True
 
     def claim(self) -> bool:
         """Delete the entry, in the transaction in which a row is to name the files.
