@@ -4,6 +4,7 @@ import logging
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
+from django.db import OperationalError
 
 from .outages import explain_write_error
 
@@ -20,12 +21,15 @@ class SessionStore(db.SessionStore):
     def save(self, must_create: bool = False) -> None:
         """Save the session; while the database cannot be written, keep the one that is stored.
 
-        Django would answer with 400, as if the visitor had signed out meanwhile.
+        Django would answer any error with 400, as if the visitor had signed out meanwhile.
         """
         try:
             super().save(must_create)
         except UpdateError as error:
             cause = error.__context__
-            if not explain_write_error(cause):
-                raise cause or error  # The database's own error, as everywhere else.
-            logger.warning("The session cannot be saved: %s", cause)
+            if explain_write_error(cause):
+                logger.warning("The session cannot be saved: %s", cause)
+            elif isinstance(cause, OperationalError):
+                raise cause from None  # As everywhere else.
+            else:
+                raise

@@ -269,6 +269,18 @@ def test_a_sign_in_that_the_database_could_not_store_is_no_success(ada: User) ->
     assert response.status_code == 500
 
 
+def test_somebody_who_signs_out_during_another_request_is_told(as_ada: Client) -> None:
+    def sign_out(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "django_session"'):
+            execute("DELETE FROM django_session", [], *rest[1:])
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(sign_out):
+        new = {"new_password1": "an even longer one", "new_password2": "an even longer one"}
+        old = {"old_password": "pass phrase"}
+        assert as_ada.post("/accounts/password_change/", old | new).status_code == 400
+
+
 @pytest.mark.parametrize("number", ["f" * 32, "01234567", "a-b_c-d9", "x" * 64])
 def test_a_proxys_request_id_is_kept(number: str, db: None, client: Client) -> None:
     response = client.get("/", headers={"x-request-id": number})
