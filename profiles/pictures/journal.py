@@ -8,9 +8,10 @@ in the database:
 - *Leaving*: written in the transaction in which a row stops naming the files. It is deleted once
   the files are.
 
-A request that succeeds leaves no entry. After an error or a kill, and while the storage is down,
-entries stay. `tidy` deletes their files once they are due, so nobody has to list a storage to find
-them. It takes the entry first, so that an upload that is still running cannot name the files.
+A request that succeeds leaves no entry. After a kill or a failed write, and while the storage is
+down, entries stay. `tidy` deletes their files once they are due, so nobody has to list a storage
+to find them. It takes the entry first, so that an upload that is still running cannot name the
+files.
 
 In a transaction of the caller's, an arriving entry is committed together with it. What a kill or a
 rollback leaves there, only `audit_media` finds.
@@ -81,9 +82,10 @@ class Arrival:
         return is_ours
 
     def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
-        """Delete the files. After an error the entry stays: a bucket may still store the last."""
+        """Delete the files. If a write failed, the entry stays: a bucket may still carry it out."""
         if not self.is_over:
-            try_to_delete(self.field, self.entry, keep_entry=bool(error))
+            has_failed = error and not issubclass(error, (DatabaseError, ObjectDoesNotExist))
+            try_to_delete(self.field, self.entry, keep_entry=bool(has_failed))
 
 
 def delete_after_commit(field: Any, name: str, using: str) -> None:

@@ -182,6 +182,7 @@ class Site:
     def drop_pictures(self) -> None:
         """Forget all pictures, so that the next test has only its own."""
         self.sql("UPDATE profiles_profile SET avatar = ''")
+        self.sql("DELETE FROM pictures_journalentry")
         shutil.rmtree(self.folder / "media")
 
     def list_files(self) -> set[str]:
