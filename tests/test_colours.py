@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from .helpers.avatars import RED, list_colours, near, show
 from .helpers.colours import convert_to_lab, find_difference
 from .helpers.pictures import (
     QUARTERS,
@@ -20,7 +21,6 @@ from .helpers.pictures import (
     number_colours,
     swap_red_and_blue,
 )
-from .test_images import RED, list_colours, near, show
 
 # Colours within sRGB, one field each; a linear file has few values for the darkest.
 CHART = list(product((30, 90, 160, 240), repeat=3))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from .helpers.avatars import find_refusal, list_colours, near, show
 from .helpers.pictures import draw, draw_noise, encode, make_segment
-from .test_images import find_refusal, list_colours, near, show
 
 EOI = b"\xff\xd9"
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from .helpers.avatars import make, show
 from .helpers.pictures import draw, draw_noise, encode, list_parts
-from .test_images import make, show
 
 
 def draw_sprite(side: int, colours: int) -> Image.Image:

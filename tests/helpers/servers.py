@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -101,6 +101,15 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
         assert process.poll() is None, "The server ended."
         time.sleep(0.1)
     raise AssertionError("The server does not answer.")
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    """Wait for something that must come; fail if it does not within a minute."""
+    for _ in range(1200):
+        if is_done():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It does not come.")
 
 
 def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:

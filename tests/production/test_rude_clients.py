@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.cells import count_descriptors, find_children
 from tests.helpers.corpus import CORPUS
 from tests.helpers.pictures import draw_jpeg
-from tests.helpers.servers import GUNICORN, get, make_environment, manage, serve
+from tests.helpers.servers import GUNICORN, get, make_environment, manage, serve, wait_until
 from tests.test_uploads import MADE_NAME
 
 from . import front
@@ -101,15 +101,6 @@ def find_fronts(folder: Path) -> list[int]:
     """Return the workers of the nginx that runs in a folder, without those that keep its cache."""
     pids = find_children(int((folder / "tmp" / "nginx.pid").read_text()))
     return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def wait_until(is_done: Callable[[], bool]) -> None:
-    """Wait until something has happened; fail if it does not."""
-    for _ in range(600):
-        if is_done():
-            return
-        time.sleep(0.1)
-    raise AssertionError("It does not happen.")
 
 
 def read_peak(pid: int) -> int:

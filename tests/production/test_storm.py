@@ -20,7 +20,7 @@ import pytest
 
 from tests.helpers.cells import find_children
 from tests.helpers.pictures import draw, draw_jpeg, encode
-from tests.helpers.servers import GUNICORN, serve
+from tests.helpers.servers import GUNICORN, serve, wait_until
 from tests.test_kills import is_running
 
 from .crowd import DATABASES, Answer, Member, Site, prepare_site
@@ -158,15 +158,6 @@ def list_children(pid: int) -> list[int]:
     with suppress(FileNotFoundError, ProcessLookupError):
         return find_children(pid)
     return []
-
-
-def wait_until(is_done: Callable[[], bool]) -> None:
-    """Wait for something that must come; fail if it does not within a minute."""
-    for _ in range(1200):
-        if is_done():
-            return
-        time.sleep(0.05)
-    raise AssertionError("It does not come.")
 
 
 @pytest.mark.parametrize("database", DATABASES)
