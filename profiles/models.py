@@ -82,10 +82,11 @@ class User(AbstractUser):
     get_short_name = get_full_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the account, create the profile of a new one, and hide an inactive one's picture.
+        """Save the account, and create the profile of a new one.
 
-        Raises `OSError` if the picture cannot be moved now; the account is saved, and `tidy` moves
-        the picture later. Raises `DoesNotExist` for an account that has been deleted meanwhile.
+        Where it is disabled or enabled, the picture is hidden or shown. Raises `OSError` if the
+        picture cannot be moved now; the account is saved, and `tidy` moves the picture later.
+        Raises `DoesNotExist` for an account that has been deleted meanwhile.
         """
         adding = self._state.adding
         writes_active = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])

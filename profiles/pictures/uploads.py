@@ -38,7 +38,7 @@ class LimitUploadHandler(FileUploadHandler):
 
         Django forgets to: the file would keep its room until a garbage collection.
         """
-        if self.is_parsing or not self.request:
+        if self.is_parsing or not self.request:  # The parser asks each handler once more.
             return None
         self.is_parsing = True
         self.started = time.perf_counter()
