@@ -10,8 +10,8 @@ from django.test import Client
 
 from profiles.models import User
 
+from .helpers.accounts import JOINING
 from .helpers.pictures import draw_jpeg
-from .test_accounts import JOINING
 
 pytestmark = pytest.mark.django_db
 

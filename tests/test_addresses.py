@@ -1,0 +1,235 @@
+"""How an e-mail address is confirmed and changed."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from django.conf import LazySettings
+from django.core import mail, signing
+from django.test import Client
+
+from profiles.models import User
+
+from .helpers.accounts import JOINING, emails, find_link, join, read
+from .helpers.servers import make_environment, manage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FOUR_DAYS = 4 * 24 * 60 * 60
+
+
+def test_who_joins_gets_a_link_by_mail(client: Client) -> None:
+    join(client)
+    assert mail.outbox[0].to == ["mary@example.org"]
+    assert mail.outbox[0].subject == "Likeness: Confirm your address"
+    assert find_link().startswith("/accounts/confirm/")
+
+
+def test_an_address_is_nobodys_until_the_link_is_followed(client: Client) -> None:
+    join(client)
+    assert emails() == {}
+    assert "mary@example.org" in read(client, find_link())
+    assert emails() == {}
+    client.post(find_link())
+    assert emails() == {"mary": "mary@example.org"}
+
+
+def test_following_the_link_says_what_it_did(client: Client) -> None:
+    join(client)
+    page = client.post(find_link(), follow=True).content.decode()
+    assert "Your address is confirmed." in page
+
+
+def test_a_link_can_be_followed_in_another_browser(client: Client) -> None:
+    join(client)
+    response = Client().post(find_link())
+    assert response.headers["Location"] == "/profile/"
+    assert emails() == {"mary": "mary@example.org"}
+
+
+def test_a_link_can_be_followed_twice(client: Client) -> None:
+    join(client)
+    assert [client.post(find_link()).status_code for _ in range(2)] == [302, 302]
+
+
+def test_a_link_that_another_site_posts_to_confirms_nothing(client: Client) -> None:
+    join(client)
+    assert Client(enforce_csrf_checks=True).post(find_link()).status_code == 403
+    assert emails() == {}
+
+
+@pytest.mark.parametrize("email", ["victım@github.example", "victim@gıthub.example"])
+def test_an_address_that_looks_alike_is_another(email: str, client: Client, ada: User) -> None:
+    User.objects.filter(pk=ada.pk).update(email="victim@github.example")
+    page = client.post("/accounts/signup/", JOINING | {"email": email}, follow=True)
+    assert page.status_code in (200, 400)  # The first is no address at all.
+    client.post("/accounts/password_reset/", {"email": email})
+    assert not re.search(r"\bada\b", "".join(str(message.body) for message in mail.outbox))
+
+
+def test_a_mail_holds_text_as_it_was_typed(client: Client) -> None:
+    join(client, email="o'hara&co@example.org")
+    assert mail.outbox[0].to == ["o'hara&co@example.org"]
+    assert "&amp;" not in mail.outbox[0].body
+    client.post(find_link())
+    assert emails() == {"mary": "o'hara&co@example.org"}
+
+
+@pytest.mark.parametrize(
+    "email", ["", "mary", "mary@", "mary@example.org\nBcc: x@example.org", "m" * 250 + "@x.org"]
+)
+def test_a_wrong_address_is_refused(email: str, client: Client) -> None:
+    assert 'id="id_email_error"' in join(client, 400, email=email)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("salt", ["profiles.confirm", "django.contrib.auth", "session"])
+def test_a_forged_link_is_refused(salt: str, client: Client, ada: User) -> None:
+    data = {"user": ada.pk, "email": "evil@example.org"}
+    token = signing.dumps(data, salt=salt, key="not ours" * 8 if "profiles" in salt else None)
+    response = client.post(f"/accounts/confirm/{token}/")
+    assert response.status_code == 400
+    assert "This link is broken or older than three days." in response.content.decode()
+    assert emails() == {"ada": "ada@example.org"}
+
+
+@pytest.mark.parametrize("token", ["x", "a:b:c", "%00", "é", "x" * 3000])
+def test_a_broken_link_is_refused(token: str, client: Client) -> None:
+    assert "This link does not work" in read(client, f"/accounts/confirm/{token}/", 400)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_link_of_four_days_ago_is_refused(
+    method: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join(client)
+    later = time.time() + FOUR_DAYS
+    monkeypatch.setattr("django.core.signing.time.time", lambda: later)
+    response = getattr(client, method)(find_link())
+    assert response.status_code == 400
+    assert "older than three days" in response.content.decode()
+    assert emails() == {}
+
+
+def test_two_people_cannot_confirm_one_address(client: Client) -> None:
+    join(client)
+    join(Client(), username="anna", email="MARY@EXAMPLE.ORG")
+    first, second = find_link(0), find_link(1)
+    assert client.post(first).status_code == 302
+    response = client.post(second)
+    assert response.status_code == 400
+    assert "This address belongs to another account by now." in response.content.decode()
+    assert emails() == {"mary": "mary@example.org"}
+
+
+def test_the_link_of_a_deleted_account_is_refused(client: Client) -> None:
+    join(client)
+    User.objects.all().delete()
+    response = client.post(find_link())
+    assert response.status_code == 400
+    assert "The account is gone" in response.content.decode()
+
+
+def ask_for_address(client: Client, email: str, password: str = "pass phrase") -> Any:
+    """Send the form for a new address."""
+    return client.post("/accounts/email/", {"email": email, "password": password})
+
+
+def test_a_new_address_counts_once_its_link_is_followed(as_ada: Client) -> None:
+    ask_for_address(as_ada, "new@example.org")
+    page = read(as_ada, "/profile/edit/")
+    assert "Follow the link in the mail that we sent to new@example.org." in page
+    assert emails() == {"ada": "ada@example.org"}
+    as_ada.post(find_link())
+    assert emails() == {"ada": "new@example.org"}
+
+
+def test_the_old_address_is_told_of_the_new_one(as_ada: Client) -> None:
+    ask_for_address(as_ada, "new@example.org")
+    link = find_link()
+    for _ in range(2):
+        as_ada.post(link)
+    [_, notice] = mail.outbox
+    assert (notice.to, notice.subject) == (
+        ["ada@example.org"],
+        "Likeness: Your address was changed",
+    )
+    assert "Hello ada," in notice.body
+    assert "new@example.org" not in notice.body
+
+
+@pytest.mark.parametrize("password", ["", "Pass phrase"])
+def test_whoever_found_a_browser_signed_in_does_not_take_the_account(
+    password: str, as_ada: Client
+) -> None:
+    response = ask_for_address(as_ada, "thief@example.org", password)
+    assert response.status_code == 400
+    page = response.content.decode()
+    assert 'id="id_password_error"' in page
+    assert 'value="thief@example.org"' in page
+    assert mail.outbox == []
+
+
+def test_somebody_elses_address_is_not_given_away(as_ada: Client, grace: User) -> None:
+    response = ask_for_address(as_ada, "Grace@example.org")
+    assert response.headers["Location"] == "/profile/edit/"
+    assert "Hello grace," in mail.outbox[0].body
+    assert find_link() == "/accounts/login/"
+
+
+@pytest.mark.parametrize("email", ["", "new", "m" * 250 + "@x.org", "a\0b@x.org"])
+def test_a_wrong_new_address_is_refused(email: str, as_ada: Client) -> None:
+    response = ask_for_address(as_ada, email)
+    assert response.status_code == 400
+    assert 'id="id_email_error"' in response.content.decode()
+    assert mail.outbox == []
+
+
+def test_an_earlier_link_does_not_take_the_address_back(as_ada: Client) -> None:
+    for name in ("old", "new"):
+        ask_for_address(as_ada, f"{name}@example.org")
+    assert as_ada.post(find_link(1)).status_code == 302
+    assert as_ada.post(find_link(0)).status_code == 400
+    assert User.objects.get(username="ada").email == "new@example.org"
+
+
+@pytest.fixture
+def no_mail_server(settings: LazySettings) -> None:
+    """A mail server that does not answer."""
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION < (6, 1):
+        settings.EMAIL_BACKEND = backend
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    else:
+        options = {"host": "127.0.0.1", "port": 9}
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
+
+
+def test_the_mail_server_is_the_one_of_the_address(tmp_path: Path) -> None:
+    address = "smtp+tls://ada:secret@mail.example:2525"
+    code = """
+from django.core import mail
+server = mail.mailers.default if hasattr(mail, "mailers") else mail.get_connection()
+print(server.username, server.password, server.host, server.port, server.use_tls, server.timeout)
+"""
+    environment = make_environment(tmp_path, EMAIL_URL=address)
+    result = manage(environment, "shell", "--no-imports", "-c", code)
+    assert result.stdout.split() == ["ada", "secret", "mail.example", "2525", "True", "10"]
+
+
+@pytest.mark.usefixtures("no_mail_server")
+def test_a_mail_server_that_is_down_breaks_no_page(as_ada: Client) -> None:
+    answers = [
+        ask_for_address(as_ada, "new@example.org"),
+        Client().post("/accounts/password_reset/", {"email": "ada@example.org"}),
+    ]
+    assert [answer.status_code for answer in answers] == [302, 302]
+
+
+@pytest.mark.usefixtures("no_mail_server")
+def test_joining_works_while_the_mail_server_is_down(client: Client) -> None:
+    assert join(client) == "/profile/edit/?welcome"
+    assert User.objects.get().username == "mary"

@@ -1,0 +1,158 @@
+"""Signing in and out, and changing or resetting a password."""
+
+import re
+
+import pytest
+from django.conf import LazySettings
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from profiles.models import User
+
+from .conftest import sign_in
+from .helpers.accounts import PASSWORD, find_link, join, may_sign_in, read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA", "aDa", " ada "])
+def test_a_member_signs_in_whatever_the_case_of_the_name(name: str, ada: User) -> None:
+    assert may_sign_in(name, "pass phrase")
+
+
+@pytest.mark.parametrize("name", ["grace", "ada@example.org", "a\0da", ""])
+def test_nobody_else_signs_in(name: str, ada: User) -> None:
+    assert not may_sign_in(name, "pass phrase")
+
+
+def test_the_sign_in_does_not_tell_who_is_a_member(ada: User, client: Client) -> None:
+    pages = []
+    for name in ("ada", "eve"):
+        page = client.post("/accounts/login/", {"username": name, "password": "wrong"})
+        pages.append(re.sub(r'value="\w+"', "", page.content.decode()))
+    assert pages[0] == pages[1]
+    assert "This user name and this password do not go together." in pages[0]
+
+
+def test_a_closed_account_does_not_sign_in(ada: User) -> None:
+    User.objects.update(is_active=False)
+    assert not may_sign_in("ada", "pass phrase")
+
+
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        ("/profile/edit/", "/profile/edit/"),
+        ("", "/profile/"),
+        ("https://evil.example", "/profile/"),
+        ("//evil.example", "/profile/"),
+        ("/\\evil.example", "/profile/"),
+        ("javascript:alert(1)", "/profile/"),
+        ("http://testserver.evil.example/", "/profile/"),
+    ],
+)
+def test_signing_in_leads_back_and_never_off_the_site(
+    place: str, target: str, ada: User, client: Client
+) -> None:
+    fields = {"username": "ada", "password": "pass phrase", "next": place}
+    response = client.post(f"/accounts/login/?next={place}", fields)
+    assert response.headers["Location"] == target
+
+
+def test_who_is_signed_in_is_not_led_off_the_site_either(as_ada: Client) -> None:
+    response = as_ada.get("/accounts/login/?next=https://evil.example")
+    assert response.headers["Location"] == "/profile/"
+
+
+def test_the_sign_in_form_carries_on_where_one_wanted_to_go(client: Client) -> None:
+    page = read(client, "/accounts/login/?next=/profile/avatar/")
+    assert '<input type="hidden" name="next" value="/profile/avatar/">' in page
+
+
+def test_a_member_signs_out(as_ada: Client) -> None:
+    assert as_ada.post("/accounts/logout/").headers["Location"] == "/"
+    assert "Sign in" in read(as_ada, "/")
+
+
+def test_a_mere_link_signs_nobody_out(as_ada: Client) -> None:
+    read(as_ada, "/accounts/logout/", 405)
+    assert "Sign out" in read(as_ada, "/")
+
+
+def test_a_member_changes_the_password_and_stays_signed_in(as_ada: Client) -> None:
+    fields = {"old_password": "pass phrase", "new_password1": PASSWORD, "new_password2": PASSWORD}
+    page = as_ada.post("/accounts/password_change/", fields, follow=True).content.decode()
+    assert "Your password is changed" in page
+    assert may_sign_in("ada", PASSWORD)
+    assert not may_sign_in("ada", "pass phrase")
+
+
+def test_a_changed_password_signs_other_browsers_out(ada: User) -> None:
+    here, there = sign_in(ada), sign_in(ada)
+    fields = {"old_password": "pass phrase", "new_password1": PASSWORD, "new_password2": PASSWORD}
+    here.post("/accounts/password_change/", fields)
+    read(here, "/profile/edit/")
+    read(there, "/profile/edit/", 302)
+
+
+def test_the_old_password_is_asked_for_a_new_one(as_ada: Client) -> None:
+    fields = {"old_password": "wrong", "new_password1": PASSWORD, "new_password2": PASSWORD}
+    page = as_ada.post("/accounts/password_change/", fields).content.decode()
+    assert 'id="id_old_password_error"' in page
+    assert may_sign_in("ada", "pass phrase")
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "ADA@Example.org"])
+def test_a_forgotten_password_is_reset_by_mail(email: str, ada: User, client: Client) -> None:
+    client.post("/accounts/password_reset/", {"email": email})
+    assert mail.outbox[0].to == ["ada@example.org"]
+    form = client.get(find_link()).headers["Location"]
+    fields = {"new_password1": PASSWORD, "new_password2": PASSWORD}
+    page = client.post(form, fields, follow=True).content.decode()
+    assert "Your password is set" in page
+    assert may_sign_in("ada", PASSWORD)
+
+
+def test_the_link_of_a_reset_works_once(ada: User, client: Client) -> None:
+    client.post("/accounts/password_reset/", {"email": "ada@example.org"})
+    form = client.get(find_link()).headers["Location"]
+    client.post(form, {"new_password1": PASSWORD, "new_password2": PASSWORD})
+    assert "This link has been used or is too old" in read(Client(), find_link())
+
+
+def test_a_reset_goes_to_confirmed_addresses_alone(client: Client) -> None:
+    join(client)
+    client.post("/accounts/password_reset/", {"email": "mary@example.org"})
+    assert "No account has this address" in mail.outbox[1].body
+    assert "http" not in mail.outbox[1].body
+    client.post(find_link(0))
+    client.post("/accounts/password_reset/", {"email": "mary@example.org"})
+    assert mail.outbox[-1].subject == "Likeness: Set a new password"
+    assert find_link().startswith("/accounts/reset/")
+
+
+def test_a_reset_does_not_tell_who_is_a_member(ada: User) -> None:
+    answers = []
+    for email in ("ada@example.org", "eve@example.org"):
+        with CaptureQueriesContext(connection) as queries:
+            page = Client().post("/accounts/password_reset/", {"email": email}, follow=True)
+        answers.append((page.redirect_chain, page.content, len(queries)))
+    assert answers[0] == answers[1]
+    assert [message.to for message in mail.outbox] == [["ada@example.org"], ["eve@example.org"]]
+    assert mail.outbox[0].subject == mail.outbox[1].subject
+
+
+def test_a_closed_account_gets_the_mail_of_a_stranger(ada: User, client: Client) -> None:
+    User.objects.update(is_active=False)
+    client.post("/accounts/password_reset/", {"email": "ada@example.org"})
+    assert "No account has this address" in mail.outbox[0].body
+
+
+def test_where_no_mail_is_sent_no_reset_is_offered(client: Client, settings: LazySettings) -> None:
+    assert "/accounts/password_reset/" in read(client, "/accounts/login/")
+    settings.HAS_MAIL = False
+    assert "/accounts/password_reset/" not in read(client, "/accounts/login/")
+    read(client, "/accounts/password_reset/", 404)
+    assert client.post("/accounts/password_reset/", {"email": "x@y.org"}).status_code == 404
