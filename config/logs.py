@@ -8,7 +8,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 # Hide the secrets of mailed links from those who read the log.
-MAILED_LINK = re.compile(r"(/accounts/(?:confirm|reset)/)[^\s\"'<>?\\]+")
+MAILED_LINK = re.compile(r"(/accounts/(?:confirm|undo|reset)/)[^\s\"'<>?\\]+")
 FIELDS = ("levelname", "name", "request_id", "message")
 NAMES = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
 

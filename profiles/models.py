@@ -84,11 +84,12 @@ class User(AbstractUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the account, and create the profile of a new one.
 
-        Where it is disabled or enabled, the picture is hidden or shown. Raises `OSError` if the
+        A new password cancels a change of the address that is not confirmed. Where the account
+        is disabled or enabled, the picture is hidden or shown. Raises `OSError` if the
         picture cannot be moved now; the account is saved, and `tidy` moves the picture later.
         Raises `DoesNotExist` for an account that has been deleted meanwhile.
         """
-        adding = self._state.adding
+        adding, password = self._state.adding, getattr(self, "_password", None)
         writes_active = not adding and "is_active" in (kwargs.get("update_fields") or ["is_active"])
         was_active = self.is_active
         with transaction.atomic():
@@ -100,6 +101,8 @@ class User(AbstractUser):
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
+            if password is not None:  # As `set_password()` marks it.
+                self.address_changes.filter(is_confirmed=False).delete()
         if was_active != self.is_active:
             for profile in Profile.objects.filter(user=self.pk):
                 profile.avatar.replace()
@@ -245,6 +248,22 @@ class Attempts(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} until {self.ends}"
+
+
+class AddressChange(models.Model):
+    """A change of an account's e-mail address; accounts/addresses.py explains it.
+
+    A confirmed one is kept for a while, so that the owner of the old address can undo it.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="address_changes")
+    old = models.EmailField(blank=True)
+    new = models.EmailField()
+    is_confirmed = models.BooleanField(default=False)
+    ends = models.DateTimeField(db_index=True)  # From then on, it can no longer be done or undone.
+
+    def __str__(self) -> str:
+        return f"{self.old} to {self.new}"
 
 
 class MemberRequest(HttpRequest):

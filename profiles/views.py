@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from .accounts.addresses import find_pending
 from .answers import render_form, set_status, warn_of_files
 from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
@@ -81,6 +82,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect(request.user.profile)
     context = {"profile": request.user.profile, "welcome": welcome, "has_mail": settings.HAS_MAIL}
+    context["pending"] = find_pending(request.user)
     return render_form(request, "profiles/edit.html", form, **context)
 
 

@@ -1,54 +1,76 @@
-"""How an e-mail address is confirmed: the link that is mailed, and what it does."""
+"""How an e-mail address changes: by a link that is mailed to the new one.
+
+The old address gets a link that undoes the change, for the owner of an account that was taken.
+Each link works once. Whoever has only a link cannot use it: the first asks for being signed in, and
+is void once the password has changed; the second leads to a new password, as a reset does.
+"""
 
 import logging
+from datetime import timedelta
 from smtplib import SMTPException
-from typing import Any, TypedDict
+from typing import Any
 
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
-from ..models import User
+from ..models import AddressChange, User
 
 logger = logging.getLogger(__name__)
-CONFIRM_SALT = "profiles.confirm"
-CONFIRM_SECONDS = 3 * 24 * 60 * 60
+CONFIRM_SALT, UNDO_SALT = "profiles.confirm", "profiles.undo"
+TIME_TO_CONFIRM, TIME_TO_UNDO = timedelta(days=3), timedelta(days=14)
 
 
-class Confirmation(TypedDict):
-    """What the link contains."""
-
-    user: int
-    email: str
-    was: str  # The address that it replaces: a link is void once another one was followed.
+def find_pending(user: User) -> AddressChange | None:
+    """Return the change of an account that waits for its link to be followed."""
+    return user.address_changes.filter(is_confirmed=False, ends__gt=timezone.now()).first()
 
 
-def send_confirmation(request: HttpRequest, user: User, email: str) -> None:
+def ask_for_change(request: HttpRequest, user: User, email: str) -> None:
     """Mail a link that gives the address to the user; if another account has it, mail its owner.
 
-    The page is the same in both cases, so that it does not show who is a member.
+    All else is the same in both cases, so that nothing shows who is a member.
     """
+    AddressChange.objects.filter(ends__lte=timezone.now()).delete()
+    with transaction.atomic():
+        cancel_change(user)
+        ends = timezone.now() + TIME_TO_CONFIRM
+        change = AddressChange.objects.create(user=user, new=email, ends=ends)
     owner = User.with_email(email).exclude(pk=user.pk).first()
-    token = signing.dumps(
-        Confirmation(user=user.pk, email=email, was=user.email), salt=CONFIRM_SALT
-    )
-    link = reverse("login") if owner else reverse("confirm", kwargs={"token": token})
+    token = signing.dumps(change.pk, salt=make_confirm_salt(user))
     send_template_mail(
+        request,
         "known_address" if owner else "confirm",
         _("You have an account already") if owner else _("Confirm your address"),
         email,
         user=owner or user,
-        link=request.build_absolute_uri(link),
+        link=reverse("login") if owner else reverse("confirm", kwargs={"token": token}),
     )
 
 
-def send_template_mail(name: str, subject: str, email: str, **context: Any) -> None:
+def cancel_change(user: User) -> None:
+    """Forget a change that is not confirmed; its link is void."""
+    user.address_changes.filter(is_confirmed=False).delete()
+
+
+def make_confirm_salt(user: User) -> str:
+    """Return what the link's signature depends on: among others, the hash of the password."""
+    return f"{CONFIRM_SALT} {user.password}"
+
+
+def send_template_mail(
+    request: HttpRequest, name: str, subject: str, email: str, *, link: str, **context: Any
+) -> None:
     """Render a template and mail it; log an error if the mail server does not take it."""
+    context["link"] = request.build_absolute_uri(link)
     message = render_to_string(f"registration/{name}_email.txt", context)
     try:
         send_mail(f"Likeness: {subject}", message, None, [email])
@@ -56,31 +78,63 @@ def send_template_mail(name: str, subject: str, email: str, **context: Any) -> N
         logger.exception("A mail could not be sent.")
 
 
-def confirm_address(token: str) -> User:
-    """Set the address of a mailed link, and mail the address that it replaces.
-
-    Raises `ValidationError`, with a message for the visitor.
-    """
-    data = read_token(token)
+def read_change(user: User, token: str) -> AddressChange:
+    """Return the change that a link confirms; raise `ValidationError` in a visitor's words."""
     try:
-        addresses = [data["was"], data["email"]]
-        user = User.objects.get(pk=data["user"], email__in=addresses, is_active=True)
-        old, user.email = user.email, data["email"]
-        user.save(update_fields=["email"])
-    except User.DoesNotExist as error:
-        message = _("The account is gone, or has another address by now.")
-        raise ValidationError(message) from error
+        key = signing.loads(token, salt=make_confirm_salt(user), max_age=TIME_TO_CONFIRM)
+        return user.address_changes.get(pk=key, is_confirmed=False)
+    except (signing.BadSignature, AddressChange.DoesNotExist) as error:
+        message = _(
+            "It was used already, is older than three days, or belongs to another account than "
+            "@%(username)s, with which you are signed in."
+        )
+        raise ValidationError(message % {"username": user.username}) from error
+
+
+def confirm_change(request: HttpRequest, user: User, token: str) -> None:
+    """Give the account the address of a link, and mail the old address how to undo that.
+
+    Raises `ValidationError` in a visitor's words.
+    """
+    change = read_change(user, token)
+    old, ends = user.email, timezone.now() + TIME_TO_UNDO
+    mine = AddressChange.objects.filter(pk=change.pk, is_confirmed=False)
+    try:
+        with transaction.atomic():
+            if not mine.update(is_confirmed=True, old=old, ends=ends):
+                return  # The same link was followed twice at once.
+            User.objects.filter(pk=user.pk).update(email=change.new)
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
-    if old not in ("", user.email):
-        send_template_mail("changed_address", _("Your address was changed"), old, user=user)
-    return user
+    if old not in ("", change.new):
+        link = reverse("undo", kwargs={"token": signing.dumps(change.pk, salt=UNDO_SALT)})
+        subject = _("Your address was changed")
+        send_template_mail(request, "changed_address", subject, old, user=user, link=link)
 
 
-def read_token(token: str) -> Confirmation:
-    """Return what a link contains; raise `ValidationError` if it is forged or too old."""
+def read_undone(token: str) -> AddressChange:
+    """Return the change that a link undoes; raise `ValidationError` in a visitor's words."""
     try:
-        return signing.loads(token, salt=CONFIRM_SALT, max_age=CONFIRM_SECONDS)
-    except signing.BadSignature as error:
-        message = _("This link is broken or older than three days. Sign in and ask for a new one.")
+        key = signing.loads(token, salt=UNDO_SALT, max_age=TIME_TO_UNDO)
+        return AddressChange.objects.select_related("user").get(pk=key, is_confirmed=True)
+    except (signing.BadSignature, AddressChange.DoesNotExist) as error:
+        message = _("It was used already, or is older than two weeks.")
         raise ValidationError(message) from error
+
+
+def undo_change(token: str) -> User:
+    """Give the account its old address back, and take the password and all sessions away.
+
+    Raises `ValidationError` in a visitor's words.
+    """
+    change = read_undone(token)
+    user, newer = change.user, Q(pk__gte=change.pk) | Q(is_confirmed=False)
+    user.email = change.old
+    user.set_password(get_random_string(40))  # Not an unusable one, which cannot be reset.
+    try:
+        with transaction.atomic():
+            user.address_changes.filter(newer).delete()
+            user.save(update_fields=["email", "password"])
+    except IntegrityError as error:
+        raise ValidationError(_("This address belongs to another account by now.")) from error
+    return user

@@ -11,6 +11,8 @@ from .forms import SignInForm
 urlpatterns = [
     path("signup/", views.signup, name="signup"),
     path("confirm/<str:token>/", views.confirm, name="confirm"),
+    path("undo/<str:token>/", views.undo, name="undo"),
+    path("email/cancel/", views.cancel_email, name="cancel-email"),
     path("email/", limit_sign_ins(views.change_email), name="account-email"),
     path("delete/", limit_sign_ins(views.delete), name="account-delete"),
     path("export/", views.export, name="account-export"),

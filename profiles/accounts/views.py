@@ -9,19 +9,29 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout, views
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..answers import render_form, warn_of_files
 from ..clients import client_network
 from ..models import MemberRequest, Profile, User
-from .addresses import confirm_address, read_token, send_confirmation
+from .addresses import (
+    ask_for_change,
+    cancel_change,
+    confirm_change,
+    read_change,
+    read_undone,
+    undo_change,
+)
 from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
 
 
@@ -35,7 +45,7 @@ def signup(request: HttpRequest) -> HttpResponse:
     form.throttle("sign_up", client_network(request))
     if form.is_valid() and form.count_mail() and (user := form.save_unless_taken()):
         login(request, user)
-        send_confirmation(request, user, form.cleaned_data["email"])
+        ask_for_change(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
             messages.success(request, _("Welcome.") + " " + format_next_step(form))
         return redirect(reverse("profiles:edit") + "?welcome")
@@ -47,20 +57,48 @@ def format_next_step(form: SignupForm | EmailForm) -> str:
     return _("Follow the link in the mail that we sent to %(email)s.") % form.cleaned_data
 
 
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def confirm(request: HttpRequest, token: str) -> HttpResponse:
+def confirm(request: MemberRequest, token: str) -> HttpResponse:
     """Ask, and confirm an address on POST only, since mail programs open links by themselves."""
     try:
         if request.method == "POST":
-            confirm_address(token)
+            confirm_change(request, request.user, token)
             messages.success(request, _("Your address is confirmed."))
             return redirect("profiles:own")
-        data = read_token(token)
+        change = read_change(request.user, token)
     except ValidationError as error:
         return render(request, "registration/confirm.html", {"error": error.message}, status=400)
-    username = User.objects.filter(pk=data["user"]).values_list("username", flat=True).first()
-    context = {"email": data["email"], "username": username}
-    return render(request, "registration/confirm.html", context)
+    return render(request, "registration/confirm.html", {"change": change})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask, and give an account its old address back; go on to a new password."""
+    try:
+        if request.method == "POST":
+            user = undo_change(token)
+            return redirect(make_reset_link(user))
+        change = read_undone(token)
+    except ValidationError as error:
+        return render(request, "registration/undo.html", {"error": error.message}, status=400)
+    return render(request, "registration/undo.html", {"change": change})
+
+
+def make_reset_link(user: User) -> str:
+    """Return the address of the page on which a password is chosen without the old one."""
+    key = urlsafe_base64_encode(force_bytes(user.pk))
+    token = default_token_generator.make_token(user)
+    return reverse("password_reset_confirm", kwargs={"uidb64": key, "token": token})
+
+
+@login_required
+@require_POST
+def cancel_email(request: MemberRequest) -> HttpResponse:
+    """Cancel a change of the address that is not confirmed."""
+    cancel_change(request.user)
+    messages.success(request, _("The change is cancelled."))
+    return redirect("profiles:edit")
 
 
 @sensitive_post_parameters("password")
@@ -73,7 +111,7 @@ def change_email(request: MemberRequest) -> HttpResponse:
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     form.throttle("mail", request.user.pk)
     if form.is_valid() and form.count_mail():
-        send_confirmation(request, request.user, form.cleaned_data["email"])
+        ask_for_change(request, request.user, form.cleaned_data["email"])
         messages.success(request, format_next_step(form))
         return redirect("profiles:edit")
     return render_form(request, "registration/email.html", form)
@@ -115,6 +153,8 @@ def describe(profile: Profile) -> dict[str, Any]:
     """Return what the database stores about a member, except for the hash of the password."""
     account = {name: getattr(profile.user, name) for name in ("username", "email", "date_joined")}
     account["last_login"] = profile.user.last_login
+    changes = profile.user.address_changes.order_by("pk")
+    account["address_changes"] = list(changes.values("old", "new", "is_confirmed", "ends"))
     names = ["display_name", "bio", "location", "website", "visibility", "avatar", "description"]
     return {"account": account, "profile": {name: getattr(profile, name) for name in names}}
 
