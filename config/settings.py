@@ -247,6 +247,12 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
+# Nobody joins as one of these, whatever digits, hyphens and underscores are added to it.
+RESERVED_USERNAMES = {
+    *"abuse account admin administrator official help info likeness me moderator mod".split(),
+    *"noreply null postmaster root security staff superuser support system team webmaster".split(),
+    *env.list("DJANGO_RESERVED_USERNAMES", default=[]),
+}
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "profiles:own"
 LOGOUT_REDIRECT_URL = "home"
@@ -259,6 +265,7 @@ THROTTLES = {
         "sign_up": 20,  # from one address
         "mail": 20,  # mails requested by one address or one member
         "recipient": 5,  # mails to one mailbox, requested by anybody
+        "reset": 5,  # of these, resets of a password: they are counted apart
         "upload": 60,  # pictures of one member
     }.items()
 }

@@ -5,7 +5,9 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -15,7 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .accounts.forms import AdminSignInForm
 from .answers import warn_of_files
-from .models import Profile, User
+from .models import MemberRequest, Profile, User
+from .names import NameField
 from .pictures.journal import after_commit
 
 logger = logging.getLogger(__name__)
@@ -57,8 +60,18 @@ class ShortAdmin(admin.ModelAdmin):
         transaction.on_commit(partial(super().message_user, *args, **kwargs))
 
 
+RANKS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+
+
+def may_manage(staff: User, account: User | None) -> bool:
+    """Return whether staff may change an account: whoever sets its password or address owns it."""
+    return staff.is_superuser or not account or not (account.is_staff or account.is_superuser)
+
+
 @admin.register(User)
 class UserAdmin(ShortAdmin, BaseUserAdmin):
+    """Only superusers change accounts of staff, and who is staff or may do what."""
+
     list_display = ["username", "email", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["username", "email"]
@@ -66,10 +79,19 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         (None, {"fields": ["username", "password", "email"]}),
         (
             _("Permissions"),
-            {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]},
+            {"fields": ["is_active", *RANKS]},
         ),
         (_("Important dates"), {"fields": ["last_login", "date_joined"]}),
     ]
+
+    def has_change_permission(self, request: MemberRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and may_manage(request.user, obj)
+
+    def has_delete_permission(self, request: MemberRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and may_manage(request.user, obj)
+
+    def get_readonly_fields(self, request: MemberRequest, obj: User | None = None) -> list[str]:
+        return [] if request.user.is_superuser else RANKS
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         try:
@@ -92,6 +114,23 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
             super().delete_queryset(request, queryset)
 
 
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin):
+    """Only superusers change what the members of a group may do."""
+
+    def has_add_permission(self, request: MemberRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: MemberRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: MemberRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+
 @admin.register(Profile)
 class ProfileAdmin(ShortAdmin):
     list_display = ["thumbnail", "user", "display_name", "visibility"]
@@ -112,6 +151,8 @@ class ProfileAdmin(ShortAdmin):
         # then is not changed back.
         if db_field.name in ("description", "visibility"):
             kwargs["show_hidden_initial"] = True
+        if db_field.name in ("display_name", "location"):
+            kwargs["form_class"] = NameField
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:

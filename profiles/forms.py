@@ -14,6 +14,7 @@ from django.utils.translation import ngettext_lazy
 
 from .editor import describe_server
 from .models import Profile
+from .names import NameField
 from .pictures.avatar import Avatar, Crop
 from .pictures.files import KEEP
 from .pictures.forms import UploadField
@@ -74,6 +75,7 @@ class ProfileForm(ChangeForm):
     class Meta:
         model = Profile
         fields = ["display_name", "location", "website", "bio", "visibility"]
+        field_classes = {"display_name": NameField, "location": NameField}
         widgets = {
             "display_name": forms.TextInput({"autocomplete": "name", **EITHER_WAY}),
             "location": forms.TextInput({"autocomplete": "address-level2", **EITHER_WAY}),

@@ -2,6 +2,7 @@
 
 import unicodedata
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -14,6 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from .names import validate_plain, validate_visible
 from .pictures.avatar import Avatar
 from .pictures.fields import AvatarField
 from .pictures.files import KEEP, Keep
@@ -108,18 +110,18 @@ class User(AbstractUser):
                 profile.avatar.replace()
 
 
-def validate_visible(name: str) -> None:
-    """Refuse a name without a visible character: in lists, it would be a link without text."""
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
-        raise ValidationError(_("Nothing of this name can be seen."))
-
-
 def fold(text: str) -> str:
     """Return a text without case and accents: the search compares such texts."""
     # Before folding the case, so that 𝓐 becomes A; after it, because folding may add accents.
     plain = unicodedata.normalize("NFKD", text.replace("\0", "")).casefold()
     plain = unicodedata.normalize("NFKD", plain)
     return "".join(character for character in plain if not unicodedata.combining(character))
+
+
+def validate_without_user(url: str) -> None:
+    """Refuse a URL with a user name, which pretends to be another host."""
+    if "@" in urlsplit(url).netloc:
+        raise ValidationError(_("Leave out what is before the @: it is no part of the address."))
 
 
 # Where pictures are stored.
@@ -169,12 +171,14 @@ class Profile(models.Model):
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")
     display_name = models.CharField(
-        _("name"), max_length=60, blank=True, validators=[validate_visible]
+        _("name"), max_length=60, blank=True, validators=[validate_visible, validate_plain]
     )
     bio = models.TextField(_("about you"), max_length=600, blank=True)
     location = models.CharField(_("place"), max_length=60, blank=True)
     website = models.URLField(
-        _("website"), blank=True, validators=[URLValidator(schemes=["http", "https"])]
+        _("website"),
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"]), validate_without_user],
     )
     visibility = models.CharField(
         _("who can see you"), max_length=7, choices=Visibility, default=Visibility.MEMBERS

@@ -157,3 +157,17 @@ def test_of_two_who_take_a_name_at_once_one_is_told(db: None) -> None:
     User.objects.create_user("ada")
     assert form.save_unless_taken() is None
     assert form.errors["username"] == ["This user name is taken. Choose another."]
+
+
+@pytest.mark.parametrize("name", ["admin", "ROOT", "support", "likeness", "admin-1", "site_team"])
+def test_a_name_that_speaks_for_the_site_is_reserved(
+    name: str, client: Client, settings: LazySettings
+) -> None:
+    settings.RESERVED_USERNAMES = settings.RESERVED_USERNAMES | {"siteteam"}
+    assert "This user name is reserved for the site." in join(client, 400, username=name)
+    assert not User.objects.exists()
+
+
+def test_a_name_that_begins_like_a_reserved_one_is_free(client: Client) -> None:
+    join(client, username="rootman")
+    assert User.objects.get().username == "rootman"

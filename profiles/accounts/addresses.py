@@ -71,6 +71,7 @@ def send_template_mail(
 ) -> None:
     """Render a template and mail it; log an error if the mail server does not take it."""
     context["link"] = request.build_absolute_uri(link)
+    context["reset"] = request.build_absolute_uri(reverse("password_reset"))
     message = render_to_string(f"registration/{name}_email.txt", context)
     try:
         send_mail(f"Likeness: {subject}", message, None, [email])

@@ -1,8 +1,10 @@
 """The forms to join, sign in, change the address, and leave."""
 
+import re
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
 from django.core.exceptions import ValidationError
@@ -40,9 +42,20 @@ class MailingForm(ThrottledForm):
         widget=forms.EmailInput({"autocomplete": "email"}),
     )
 
+    throttle_name = "recipient"
+
     def count_mail(self) -> bool:
-        """Count a mail to the address, from whichever visitor; return whether it may be sent."""
-        return self.throttle("recipient", self.cleaned_data["email"].lower())
+        """Count a mail to the mailbox, from whichever visitor; return whether it may be sent."""
+        return self.throttle(self.throttle_name, find_mailbox(self.cleaned_data["email"]))
+
+
+def find_mailbox(email: str) -> str:
+    """Return one address for all that lead to the same mailbox: with "+" and words, or dots."""
+    name, _, domain = email.lower().rpartition("@")
+    name = name.partition("+")[0]
+    if domain in ("gmail.com", "googlemail.com"):
+        name, domain = name.replace(".", ""), "gmail.com"
+    return f"{name}@{domain}"
 
 
 class PasswordForm(forms.Form):
@@ -79,6 +92,12 @@ class SignupForm(MailingForm, UserCreationForm):
 
     field_order = ["username", "email", "password1", "password2"]
 
+    def clean_username(self) -> str:
+        name: str = super().clean_username()
+        if re.sub(r"[\d_-]", "", name) in settings.RESERVED_USERNAMES:
+            raise ValidationError(_("This user name is reserved for the site. Choose another."))
+        return name
+
     def save_unless_taken(self) -> User | None:
         """Save the account; add an error and return None if the name has just been taken."""
         try:
@@ -95,6 +114,8 @@ class EmailForm(MailingForm, PasswordForm):
 
 class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both have an address.
     """Mails any address that is typed, so that neither page nor time shows who is a member."""
+
+    throttle_name = "reset"  # Not used up by who signs up with the address of another.
 
     def get_users(self, email: str) -> list[User]:
         """Return the account with the address, or an unsaved one that causes the same work."""

@@ -6,6 +6,7 @@ import django.db.models.functions.text
 import django.utils.timezone
 import profiles.pictures.fields
 import profiles.models
+import profiles.names
 from django.conf import settings
 from django.db import migrations, models
 
@@ -47,7 +48,7 @@ class Migration(migrations.Migration):
             name='Profile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('display_name', models.CharField(blank=True, max_length=60, validators=[profiles.models.validate_visible], verbose_name='name')),
+                ('display_name', models.CharField(blank=True, max_length=60, validators=[profiles.names.validate_visible], verbose_name='name')),
                 ('bio', models.TextField(blank=True, max_length=600, verbose_name='about you')),
                 ('location', models.CharField(blank=True, max_length=60, verbose_name='place')),
                 ('website', models.URLField(blank=True, validators=[django.core.validators.URLValidator(schemes=['http', 'https'])], verbose_name='website')),
