@@ -2,7 +2,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -63,9 +63,13 @@ class ShortAdmin(admin.ModelAdmin):
 RANKS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 
 
-def may_manage(staff: User, account: User | None) -> bool:
+def is_superuser(request: HttpRequest) -> bool:
+    return cast(MemberRequest, request).user.is_superuser
+
+
+def may_manage(request: HttpRequest, account: User | None) -> bool:
     """Return whether staff may change an account: whoever sets its password or address owns it."""
-    return staff.is_superuser or not account or not (account.is_staff or account.is_superuser)
+    return is_superuser(request) or not account or not (account.is_staff or account.is_superuser)
 
 
 @admin.register(User)
@@ -84,14 +88,14 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         (_("Important dates"), {"fields": ["last_login", "date_joined"]}),
     ]
 
-    def has_change_permission(self, request: MemberRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and may_manage(request.user, obj)
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and may_manage(request, obj)
 
-    def has_delete_permission(self, request: MemberRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and may_manage(request.user, obj)
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and may_manage(request, obj)
 
-    def get_readonly_fields(self, request: MemberRequest, obj: User | None = None) -> list[str]:
-        return [] if request.user.is_superuser else RANKS
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [] if is_superuser(request) else RANKS
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         try:
@@ -121,14 +125,14 @@ admin.site.unregister(Group)
 class GroupAdmin(BaseGroupAdmin):
     """Only superusers change what the members of a group may do."""
 
-    def has_add_permission(self, request: MemberRequest) -> bool:
-        return request.user.is_superuser
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
 
-    def has_change_permission(self, request: MemberRequest, obj: Group | None = None) -> bool:
-        return request.user.is_superuser
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
 
-    def has_delete_permission(self, request: MemberRequest, obj: Group | None = None) -> bool:
-        return request.user.is_superuser
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
 
 
 @admin.register(Profile)

@@ -1,9 +1,11 @@
-"""The address that a request comes from, for throttles, lock-out and logs."""
+"""Whom a request comes from: the address, for throttles and logs, and the browser."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.crypto import salted_hmac
 
 Address = IPv4Address | IPv6Address
 
@@ -18,12 +20,22 @@ def client_ip(request: HttpRequest) -> str | None:
     return str(address) if address else None
 
 
-def client_network(request: HttpRequest) -> str | None:
-    """Return what attempts are counted by: the IPv4 address, or the /64 of IPv6, one household."""
+def client_networks(request: HttpRequest) -> dict[str, int]:
+    """Return what attempts are counted by, each with the number of households it stands for.
+
+    That is the IPv4 address; or of IPv6 the /64, one household, and the /48, which one customer of
+    a provider may have: it is allowed ten times as much.
+    """
     address = find_address(request)
     if isinstance(address, IPv6Address):
-        address = IPv6Address(int(address) >> 64 << 64)
-    return str(address) if address else None
+        return {cut(address, 64): 1, cut(address, 48) + "/48": 10}
+    return {str(address): 1}
+
+
+def cut(address: IPv6Address, bits: int) -> str:
+    """Return the first address of the network that an address is in."""
+    rest = 128 - bits
+    return str(IPv6Address(int(address) >> rest << rest))
 
 
 def find_address(request: HttpRequest) -> Address | None:
@@ -47,3 +59,36 @@ def parse(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+KNOWN, YEAR = "known", 365 * 24 * 60 * 60
+MAX_MEMBERS = 5  # Who sign in with one browser, such as a family's.
+
+
+def is_known_browser(request: HttpRequest, username: str) -> bool:
+    """Return whether somebody has signed in as this member with this browser before."""
+    return make_mark(username) in list_marks(request)
+
+
+def remember_browser(request: HttpRequest, response: HttpResponseBase, username: str) -> None:
+    """Set the cookie by which the browser is known; it does not tell whom it knows."""
+    marks = [make_mark(username), *list_marks(request)]
+    response.set_signed_cookie(
+        KNOWN,
+        ".".join(dict.fromkeys(marks[:MAX_MEMBERS])),
+        KNOWN,
+        max_age=YEAR,
+        path="/",
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def list_marks(request: HttpRequest) -> list[str]:
+    """Return the marks of the members whom the browser is known by."""
+    return (request.get_signed_cookie(KNOWN, "", KNOWN, YEAR) or "").split(".")
+
+
+def make_mark(username: str) -> str:
+    return salted_hmac("profiles.known", username.lower()).hexdigest()

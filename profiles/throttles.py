@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext_lazy
 
-from .clients import client_network
+from .clients import client_networks, is_known_browser
 from .models import Attempts
 
 HOUR = timedelta(hours=1)
@@ -31,13 +31,21 @@ TOO_OFTEN = ngettext_lazy(
 )
 
 
-def count_attempt(name: str, who: object) -> int:
+def count_visit(name: str, request: HttpRequest, *who: object) -> int:
+    """Count an attempt from the networks of a visitor, as `count_attempt` does."""
+    networks = client_networks(request).items()
+    waits = (count_attempt(name, (*who, network), times) for network, times in networks)
+    return next(filter(None, waits), 0)
+
+
+def count_attempt(name: str, who: object, times: int = 1) -> int:
     """Count an attempt; return 0, or in how many seconds the next one is allowed.
 
-    `name` is "password" or one of `settings.THROTTLES`; `who` is an address, a member, or both.
+    `name` is "password" or one of `settings.THROTTLES`, whose limit is taken `times`; `who` is an
+    address, a member, or both.
     """
     limit, period = find_limit(name)
-    now = timezone.now()
+    limit, now = limit * times, timezone.now()
     if not limit:
         return 0
     # Every attempt deletes the rows that are over, so the table needs no other cleaning.
@@ -80,9 +88,16 @@ class ThrottledForm(forms.Form):
     too_often = TOO_OFTEN
 
     def throttle(self, name: str, who: object) -> bool:
-        """Count that the form was sent; return whether it was allowed, else add an error to it."""
-        if self.is_bound and (wait := count_attempt(name, who)):
-            self.wait = wait
+        """Count that the form was sent; return whether it was allowed, else add an error to it.
+
+        `who` is a member or an address; or a request, of which the networks count.
+        """
+        if self.is_bound:
+            if isinstance(who, HttpRequest):
+                self.wait = count_visit(name, who) or self.wait
+            else:
+                self.wait = count_attempt(name, who) or self.wait
+        if self.wait:
             self._errors = None  # Errors found before do not matter now.
         return not self.wait
 
@@ -118,20 +133,45 @@ def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
     It is counted before the password is checked, so that parallel ones cannot exceed the limit, at
     which `LockedOut` is raised.
     """
-    who = (username.lower(), client_network(request))
-    if wait := count_attempt("password", who):
+    name = username.lower()
+    keys = [make_key("password", (name, network)) for network in client_networks(request)]
+    is_known = is_known_browser(request, name)
+    if wait := count_visit("password", request, name) or (not is_known and count_guess(name)):
         raise LockedOut(wait)
-    mine = Attempts.objects.filter(key=make_key("password", who))
     try:
         yield
     except ValidationError:
         limit, period = find_limit("password")
         # The lock-out begins with the last failure, not with the first.
-        if mine.filter(number__gte=limit).update(ends=timezone.now() + period):
+        mine = Attempts.objects.filter(key=keys[0], number__gte=limit)
+        if mine.update(ends=timezone.now() + period):
             raise LockedOut(int(period.total_seconds())) from None
         raise
-    # The row stays, since a parallel attempt may be about to count in it.
-    mine.update(number=0)
+    # The rows stay, since a parallel attempt may be about to count in them.
+    Attempts.objects.filter(key__in=[*keys, make_key("guess", name)]).update(number=0)
+
+
+# Wrong passwords for one account, from anywhere, until each further one has to wait.
+PAUSES_AFTER = 10
+MAX_PAUSE, DAY = timedelta(minutes=15), timedelta(days=1)
+
+
+def count_guess(username: str) -> int:
+    """Count a password for an account; return 0, or in how many seconds the next is allowed.
+
+    The pause doubles with each one. Not for browsers that the site knows: others cannot keep a
+    member out of these.
+    """
+    now, key = timezone.now(), make_key("guess", username)
+    Attempts.objects.bulk_create([Attempts(key=key, ends=now + DAY)], ignore_conflicts=True)
+    mine = Attempts.objects.filter(key=key)
+    row = mine.get()
+    if row.number > PAUSES_AFTER:
+        pause = min(timedelta(seconds=2 ** (row.number - PAUSES_AFTER - 1)), MAX_PAUSE)
+        if (end := row.ends - DAY + pause) > now:
+            return count_seconds(end)
+        mine = mine.filter(number=row.number)  # Of several at once, one is allowed.
+    return 0 if mine.update(number=F("number") + 1, ends=now + DAY) else 1
 
 
 def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -140,7 +180,7 @@ def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         is_attempt = request.method == "POST"
-        if is_attempt and (wait := count_attempt("sign_in", client_network(request))):
+        if is_attempt and (wait := count_visit("sign_in", request)):
             return refuse(request, wait)
         try:
             return view(request, *args, **kwargs)

@@ -1,18 +1,21 @@
 """The address that a request comes from, with and without trusted proxies."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.conf import LazySettings
+from django.http import HttpRequest
 from django.test import RequestFactory
 
-from profiles.clients import client_ip, client_network
+from profiles.clients import client_ip, client_networks
 
 SOCKET, PROXY, VISITOR = "", "10.0.0.1", "203.0.113.7"
 
 
-def find(nearest: str, forwarded: str | None, of: object = client_ip) -> str | None:
+def find(nearest: str, forwarded: str | None, of: Callable[[HttpRequest], Any] = client_ip) -> Any:
     """Return the address that the site takes a request from."""
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
-    assert callable(of)
     return of(RequestFactory().get("/", headers=headers, REMOTE_ADDR=nearest))
 
 
@@ -70,9 +73,9 @@ def test_an_address_is_read_however_a_proxy_writes_it(
     assert find(SOCKET, written) == meant
 
 
-def test_a_household_counts_as_one(settings: LazySettings) -> None:
+def test_a_household_counts_as_one_and_a_customer_as_ten(settings: LazySettings) -> None:
     settings.TRUSTED_PROXIES = 1
-    ours = [find(SOCKET, f"2001:db8:1:2:{end}", client_network) for end in (":1", "aaaa:b:c:d")]
-    assert set(ours) == {"2001:db8:1:2::"}
-    assert find(SOCKET, "2001:db8:1:3::1", client_network) == "2001:db8:1:3::"
-    assert find(SOCKET, VISITOR, client_network) == VISITOR
+    for end in (":1", "aaaa:b:c:d"):
+        counted = find(SOCKET, f"2001:db8:1:2:{end}", client_networks)
+        assert counted == {"2001:db8:1:2::": 1, "2001:db8:1::/48": 10}
+    assert find(SOCKET, VISITOR, client_networks) == {VISITOR: 1}

@@ -93,8 +93,8 @@ class SignupForm(MailingForm, UserCreationForm):
     field_order = ["username", "email", "password1", "password2"]
 
     def clean_username(self) -> str:
-        name: str = super().clean_username()
-        if re.sub(r"[\d_-]", "", name) in settings.RESERVED_USERNAMES:
+        name: str = super().clean_username() or ""  # Django's returns None for a taken one.
+        if re.sub(r"[\d_-]", "", name.lower()) in settings.RESERVED_USERNAMES:
             raise ValidationError(_("This user name is reserved for the site. Choose another."))
         return name
 

@@ -1,12 +1,10 @@
 """The URLs of accounts: views of our own, and Django's where they do the job."""
 
-from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
 from ..throttles import limit_sign_ins
 from . import views
-from .forms import SignInForm
 
 urlpatterns = [
     path("signup/", views.signup, name="signup"),
@@ -16,18 +14,7 @@ urlpatterns = [
     path("email/", limit_sign_ins(views.change_email), name="account-email"),
     path("delete/", limit_sign_ins(views.delete), name="account-delete"),
     path("export/", views.export, name="account-export"),
-    path(
-        "login/",
-        limit_sign_ins(
-            auth_views.LoginView.as_view(
-                authentication_form=SignInForm,
-                redirect_authenticated_user=True,
-                # Without mail, no link to a password reset is shown.
-                extra_context={"has_mail": lambda: settings.HAS_MAIL},
-            )
-        ),
-        name="login",
-    ),
+    path("login/", limit_sign_ins(views.LoginView.as_view()), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path(
         "password_change/",

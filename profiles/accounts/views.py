@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..answers import render_form, warn_of_files
-from ..clients import client_network
+from ..clients import remember_browser
 from ..models import MemberRequest, Profile, User
 from .addresses import (
     ask_for_change,
@@ -32,7 +32,7 @@ from .addresses import (
     read_undone,
     undo_change,
 )
-from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
+from .forms import EmailForm, PasswordForm, ResetForm, SignInForm, SignupForm
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -42,13 +42,15 @@ def signup(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("profiles:own")
     form = SignupForm(request.POST if request.method == "POST" else None)
-    form.throttle("sign_up", client_network(request))
+    form.throttle("sign_up", request)
     if form.is_valid() and form.count_mail() and (user := form.save_unless_taken()):
         login(request, user)
         ask_for_change(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
             messages.success(request, _("Welcome.") + " " + format_next_step(form))
-        return redirect(reverse("profiles:edit") + "?welcome")
+        response = redirect(reverse("profiles:edit") + "?welcome")
+        remember_browser(request, response, user.username)
+        return response
     return render_form(request, "registration/signup.html", form)
 
 
@@ -159,6 +161,22 @@ def describe(profile: Profile) -> dict[str, Any]:
     return {"account": account, "profile": {name: getattr(profile, name) for name in names}}
 
 
+class LoginView(views.LoginView):
+    """Django's, which remembers the browser."""
+
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        remember_browser(self.request, response, form.get_user().username)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        # Without mail, no link to a password reset is shown.
+        return super().get_context_data(**kwargs, has_mail=settings.HAS_MAIL)
+
+
 class PasswordResetView(views.PasswordResetView):
     """Django's, with limits, and only where the site can send mail."""
 
@@ -171,7 +189,7 @@ class PasswordResetView(views.PasswordResetView):
 
     def get_form(self, form_class: Any = None) -> ResetForm:
         form = super().get_form(form_class)
-        form.throttle("mail", client_network(self.request))
+        form.throttle("mail", self.request)
         return form
 
     def form_valid(self, form: ResetForm) -> HttpResponse:
