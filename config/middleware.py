@@ -55,13 +55,14 @@ def health(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-# Deny all features, since the site uses none. A file field can open the camera without permission.
+# Deny all features but passkeys, which the site alone uses, not what it might frame. A file field
+# can open the camera without permission.
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer autoplay camera display-capture encrypted-media fullscreen geolocation "
         "gyroscope magnetometer microphone midi payment picture-in-picture "
-        "publickey-credentials-get screen-wake-lock usb xr-spatial-tracking"
+        "screen-wake-lock usb xr-spatial-tracking"
     ).split()
 )
 

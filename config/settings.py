@@ -32,7 +32,7 @@ ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
 INSTALLED_APPS = [
     "profiles",
     "profiles.pictures",
-    "django.contrib.admin",
+    "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -253,11 +253,13 @@ RESERVED_USERNAMES = {
     *"noreply null postmaster root security staff superuser support system team webmaster".split(),
     *env.list("DJANGO_RESERVED_USERNAMES", default=[]),
 }
+# Whether the admin opens only to staff who have set up a second factor.
+STAFF_SECOND_FACTOR = env.bool("DJANGO_STAFF_SECOND_FACTOR", default=False)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "profiles:own"
 LOGOUT_REDIRECT_URL = "home"
 
-# Throttles (profiles/throttles.py): limits per hour; 0: no limit.
+# Throttles (profiles/throttles.py): limits per hour, of codes per day; 0: no limit.
 THROTTLES = {
     name: env.int(f"DJANGO_THROTTLE_{name.upper()}", default=number)
     for name, number in {
@@ -267,6 +269,7 @@ THROTTLES = {
         "recipient": 5,  # mails to one mailbox, requested by anybody
         "reset": 5,  # of these, resets of a password: they are counted apart
         "upload": 60,  # pictures of one member
+        "code": 20,  # wrong codes from an app, after the right password of one member
     }.items()
 }
 # Lock-out: so many wrong passwords within the period, for one user name from one address or IPv6

@@ -15,16 +15,14 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from .accounts.forms import AdminSignInForm
+from .accounts.factors import remove_factors
+from .accounts.notices import tell_of_removal
 from .answers import warn_of_files
 from .models import MemberRequest, Profile, User
 from .names import NameField
 from .pictures.journal import after_commit
 
 logger = logging.getLogger(__name__)
-
-admin.site.site_header = admin.site.site_title = "Likeness"
-admin.site.login_form = AdminSignInForm
 
 
 @contextmanager
@@ -79,6 +77,7 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
     list_display = ["username", "email", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["username", "email"]
+    actions = ["remove_factors"]
     fieldsets = [
         (None, {"fields": ["username", "password", "email"]}),
         (
@@ -116,6 +115,20 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         with warn_after_commit(request, Profile.objects.filter(user__in=queryset)):
             super().delete_queryset(request, queryset)
+
+    def has_superuser_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    @admin.action(
+        description=_("Remove the second factors of the selected accounts"),
+        permissions=["superuser"],
+    )
+    def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            remove_factors(user)
+            self.log_change(request, user, "The second factors were removed.")
+            tell_of_removal(request, user)
+        self.message_user(request, _("The second factors are removed: a password is enough."))
 
 
 admin.site.unregister(Group)

@@ -270,6 +270,44 @@ class AddressChange(models.Model):
         return f"{self.old} to {self.new}"
 
 
+class Passkey(models.Model):
+    """A passkey: the public half of a key pair that a device or a password manager holds."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(_("name"), max_length=60, validators=[validate_visible])
+    credential_id = models.CharField(max_length=1400, unique=True)  # Of 1,023 bytes, in base64url.
+    public_key = models.BinaryField()
+    # Rises with each use, if the device counts: a copy of the passkey falls behind.
+    sign_count = models.PositiveBigIntegerField(default=0)
+    created = models.DateTimeField(auto_now_add=True)
+    used = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CodeApp(models.Model):
+    """The app that shows a member a new code every 30 seconds (TOTP, RFC 6238)."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="code_app")
+    sealed_key = models.CharField(max_length=250)  # Encrypted with a key from SECRET_KEY.
+    last_step = models.BigIntegerField()  # The 30 seconds of the last code: none works twice.
+    created = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"since {self.created}"
+
+
+class RecoveryCode(models.Model):
+    """A code that replaces the passkey or the app once; stored as a digest."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return self.digest[:8]
+
+
 class MemberRequest(HttpRequest):
     """A request from somebody who has signed in."""
 

@@ -22,7 +22,7 @@ from django.utils.translation import ngettext_lazy
 from .clients import client_networks, is_known_browser
 from .models import Attempts
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # In minutes, since the visitor's time zone is unknown.
 TOO_OFTEN = ngettext_lazy(
     "That was too often within a short time. You can try again in %(minutes)d minute.",
@@ -68,7 +68,7 @@ def find_limit(name: str) -> tuple[int, timedelta]:
     """Return how many attempts are allowed, and within which period."""
     if name == "password":
         return settings.LOCK_OUT_FAILURES, settings.LOCK_OUT_PERIOD
-    return settings.THROTTLES[name], HOUR
+    return settings.THROTTLES[name], DAY if name == "code" else HOUR
 
 
 def make_key(name: str, who: object) -> str:
@@ -153,7 +153,7 @@ def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
 
 # Wrong passwords for one account, from anywhere, until each further one has to wait.
 PAUSES_AFTER = 10
-MAX_PAUSE, DAY = timedelta(minutes=15), timedelta(days=1)
+MAX_PAUSE = timedelta(minutes=15)
 
 
 def count_guess(username: str) -> int:

@@ -3,7 +3,6 @@
 import logging
 from typing import cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
@@ -13,7 +12,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .accounts.addresses import find_pending
 from .answers import render_form, set_status, warn_of_files
 from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
@@ -81,8 +79,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
                 return redirect(reverse("profiles:avatar") + "?welcome")
             messages.success(request, _("Saved."))
             return redirect(request.user.profile)
-    context = {"profile": request.user.profile, "welcome": welcome, "has_mail": settings.HAS_MAIL}
-    context["pending"] = find_pending(request.user)
+    context = {"profile": request.user.profile, "welcome": welcome}
     return render_form(request, "profiles/edit.html", form, **context)
 
 

@@ -1,6 +1,7 @@
 """The settings, the cast and the pictures of the tests."""
 
 import os
+import time
 from collections.abc import Generator
 from functools import cache
 from io import BytesIO
@@ -13,6 +14,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.utils import translation
 
+from profiles.accounts.factors import VERIFIED
 from profiles.models import Profile, User
 from profiles.pictures import cell
 from profiles.pictures.avatar import Avatar
@@ -122,9 +124,12 @@ def as_grace(grace: User) -> Client:
 
 
 def sign_in(user: User) -> Client:
-    """Return a browser in which somebody has signed in."""
+    """Return a browser in which somebody has just signed in."""
     client = Client()
     client.force_login(user)
+    session = client.session
+    session[VERIFIED] = time.time()
+    session.save()
     return client
 
 

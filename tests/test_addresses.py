@@ -138,7 +138,7 @@ def test_whoever_found_a_browser_signed_in_does_not_take_the_account(
 
 def test_somebody_elses_address_is_not_given_away(as_ada: Client, grace: User) -> None:
     response = ask_for_address(as_ada, "Grace@example.org")
-    assert response.headers["Location"] == "/profile/edit/"
+    assert response.headers["Location"] == "/accounts/"
     assert "Hello grace," in mail.outbox[0].body
     assert find_link() == "/accounts/login/"
 
@@ -273,8 +273,8 @@ def test_a_thief_who_asked_for_an_address_gets_nothing_once_the_password_has_cha
 
 def test_a_change_that_waits_is_shown_and_can_be_cancelled(as_ada: Client) -> None:
     ask_for_address(as_ada, "new@example.org")
-    read(as_ada, "/profile/edit/")
-    assert "A link was sent to <bdi>new@example.org</bdi>." in read(as_ada, "/profile/edit/")
+    read(as_ada, "/accounts/")  # After the message, which names the address as well.
+    assert "A link was sent to <bdi>new@example.org</bdi>." in read(as_ada, "/accounts/")
     page = as_ada.post("/accounts/email/cancel/", follow=True).content.decode()
     assert "The change is cancelled." in page
     assert "new@example.org" not in page

@@ -61,7 +61,7 @@ def test_the_time_of_joining_does_not_tell_who_is_a_member(db: None) -> None:
 def test_an_account_with_a_known_address_stays_without_one(client: Client, ada: User) -> None:
     join(client, email="ada@example.org")
     assert emails() == {"ada": "ada@example.org"}
-    assert "address is not confirmed" in read(client, "/profile/edit/")
+    assert "address is not confirmed" in read(client, "/accounts/")
 
 
 def test_a_user_name_is_lowered(client: Client) -> None:

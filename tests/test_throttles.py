@@ -276,10 +276,10 @@ def test_looking_at_a_form_is_no_attempt(client: Client) -> None:
         assert {client.get(f"/accounts/{name}/").status_code for _ in range(3)} == {200}
 
 
-def knock(name: str, password: str = "wrong", address: str = "127.0.0.1", admin: str = "") -> Any:
+def knock(name: str, password: str = "wrong", address: str = "127.0.0.1") -> Any:
     """Try to sign in."""
     fields = {"username": name, "password": password}
-    return Client(REMOTE_ADDR=address).post(admin or "/accounts/login/", fields)
+    return Client(REMOTE_ADDR=address).post("/accounts/login/", fields)
 
 
 @pytest.fixture
@@ -290,13 +290,12 @@ def patient(settings: LazySettings) -> None:
 
 
 @pytest.mark.parametrize("name", ["ada", "eve", "linus"])
-@pytest.mark.parametrize("admin", ["", "/admin/login/"])
 def test_a_name_is_locked_out_alike_whether_there_is_such_a_member(
-    name: str, admin: str, ada: User, linus: User, patient: None
+    name: str, ada: User, linus: User, patient: None
 ) -> None:
     User.objects.filter(pk=linus.pk).update(is_active=False)
-    assert [knock(name, admin=admin).status_code for _ in range(3)] == [200, 200, 429]
-    response = knock(name, "pass phrase", admin=admin)
+    assert [knock(name).status_code for _ in range(3)] == [200, 200, 429]
+    response = knock(name, "pass phrase")
     assert_says_when(response, r"You can try again in 15 minutes\.")
     assert 840 < int(response.headers["Retry-After"]) <= 900
     assert "Wait a little" in response.content.decode()
@@ -315,12 +314,11 @@ def test_knocking_on_does_not_make_the_wait_longer(ada: User, patient: None) -> 
     assert set(Attempts.objects.values_list("number", flat=True)) == {3}
 
 
-@pytest.mark.parametrize("admin", ["", "/admin/login/"])
 def test_the_rule_of_the_lock_out_is_in_one_place(
-    admin: str, ada: User, patient: None, settings: LazySettings
+    ada: User, patient: None, settings: LazySettings
 ) -> None:
     settings.LOCK_OUT_FAILURES, settings.LOCK_OUT_PERIOD = 1, timedelta(minutes=40)
-    for response in (knock("ada", admin=admin), knock("ada", "pass phrase", admin=admin)):
+    for response in (knock("ada"), knock("ada", "pass phrase")):
         assert_says_when(response, r"You can try again in 40 minutes\.")
 
 
@@ -340,20 +338,6 @@ def test_the_lock_out_begins_with_the_last_failure(
     assert_says_when(knock("ada", "pass phrase"), r"You can try again in 5 minutes\.")
     forward(29.1)
     assert knock("ada", "pass phrase").status_code == 302
-
-
-def test_both_sign_in_pages_count_together(ada: User, patient: None) -> None:
-    User.objects.filter(pk=ada.pk).update(is_staff=True)
-    pages = ["", "/admin/login/", ""]
-    assert [knock("ada", admin=page).status_code for page in pages] == [200, 200, 429]
-    assert knock("ada", "pass phrase", admin="/admin/login/").status_code == 429
-
-
-def test_the_admin_does_not_tell_a_members_right_password_from_a_wrong_one(
-    ada: User, patient: None
-) -> None:
-    statuses = [knock("ada", "pass phrase", admin="/admin/login/").status_code for _ in range(4)]
-    assert statuses == [200, 200, 429, 429]
 
 
 def test_a_form_without_a_password_counts_nothing_and_clears_nothing(
@@ -444,11 +428,10 @@ def test_who_gets_in_starts_anew(ada: User, patient: None) -> None:
         assert knock("ada", "pass phrase").status_code == 302
 
 
-@pytest.mark.parametrize("admin", ["", "/admin/login/"])
-def test_many_names_from_one_address_are_stopped(admin: str, ada: User) -> None:
-    statuses = [knock(name, admin=admin).status_code for name in ("eve", "mallory")]
+def test_many_names_from_one_address_are_stopped(ada: User) -> None:
+    statuses = [knock(name).status_code for name in ("eve", "mallory")]
     assert statuses == [200, 200]
-    assert_says_when(knock("ada", "pass phrase", admin=admin), "You can try again in 60 minutes.")
+    assert_says_when(knock("ada", "pass phrase"), "You can try again in 60 minutes.")
     assert knock("ada", "pass phrase", "192.0.2.2").status_code == 302
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
@@ -14,7 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..models import User
-from ..throttles import ThrottledForm, lock_out
+from ..names import NameField, validate_visible
+from ..throttles import ThrottledForm, count_attempt, lock_out, take_back_attempt
+from .factors import find_step, use_app_code, use_recovery_code
+from .passkeys import use_passkey
 
 
 class SignInForm(AuthenticationForm):
@@ -29,8 +31,99 @@ class SignInForm(AuthenticationForm):
             return super().clean()
 
 
-class AdminSignInForm(SignInForm, AdminAuthenticationForm):
-    """The same for the admin, which only staff may enter."""
+class CodeField(forms.CharField):
+    """A code that is typed from a phone or a sheet of paper."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attributes = {"autocomplete": "one-time-code", "autocapitalize": "none", "dir": "ltr"}
+        widget = forms.TextInput(attributes | {"spellcheck": "false"})
+        super().__init__(label=gettext_lazy("Code"), max_length=60, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        value = super().clean(value)
+        return re.sub(r"\s", "", value) if re.fullmatch(r"[0-9\s]*", value) else value
+
+
+class FactorForm(forms.Form):
+    """Asks for the second factor: a code, or a passkey, which a script fills in."""
+
+    code = CodeField(
+        required=False,
+        help_text=gettext_lazy("Six digits from your app, or one of your recovery codes."),
+    )
+    credential = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    factor, wait = "", 0
+
+    def __init__(self, *args: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
+        self.request, self.user = request, user
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        if credential := self.cleaned_data.get("credential"):
+            use_passkey(self.request, credential, self.user)
+            self.factor = "passkey"
+        elif code := self.cleaned_data.get("code"):
+            self.check_code(code)
+        elif not self.errors:
+            raise ValidationError({"code": _("Enter the code, or use a passkey.")})
+        return self.cleaned_data
+
+    def check_code(self, code: str) -> None:
+        """Add an error if it is not right. Recovery codes need no limit: they cannot be guessed."""
+        if not code.isdigit():
+            self.factor = "recovery" if use_recovery_code(self.user, code) else ""
+        elif wait := count_attempt("code", self.user.pk):
+            self.wait = wait
+            message = _(
+                "Those were too many wrong codes today. Use a passkey or a recovery code, or try "
+                "again tomorrow."
+            )
+            raise ValidationError({"code": ValidationError(message, code="throttled")})
+        elif use_app_code(self.user, code):
+            self.factor = "code"
+            take_back_attempt("code", self.user.pk)
+        if not self.factor:
+            message = _(
+                "This code is not right, or was used already. Codes of an app change every 30 "
+                "seconds: type the one that it shows now."
+            )
+            raise ValidationError({"code": message})
+
+
+class AppForm(forms.Form):
+    """Asks for a code, to see that the app has the key; gives the 30 seconds that it is of."""
+
+    code = CodeField(help_text=gettext_lazy("The six digits that the app shows now."))
+
+    def __init__(self, *args: Any, key: str, **kwargs: Any) -> None:
+        self.key = key
+        super().__init__(*args, **kwargs)
+
+    def clean_code(self) -> int:
+        step = find_step(self.key, self.cleaned_data["code"])
+        if step is None:
+            raise ValidationError(
+                _("This is not the code of that key. Check that your phone's clock is right.")
+            )
+        return step
+
+
+class PasskeyForm(forms.Form):
+    """Asks for the name of a passkey, which a script makes."""
+
+    name = NameField(
+        label=gettext_lazy("Name of the passkey"),
+        max_length=60,
+        validators=[validate_visible],
+        help_text=gettext_lazy("So that you know it again, such as “My phone”."),
+    )
+    credential = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        if not self.cleaned_data.get("credential"):
+            raise ValidationError(_("Your browser has made no passkey. Try again."))
+        return self.cleaned_data
 
 
 class MailingForm(ThrottledForm):

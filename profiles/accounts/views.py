@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login, logout, views
+from django.contrib.auth import logout, views
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
@@ -22,8 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..answers import render_form, warn_of_files
-from ..clients import remember_browser
-from ..models import MemberRequest, Profile, User
+from ..models import CodeApp, MemberRequest, Profile, User
 from .addresses import (
     ask_for_change,
     cancel_change,
@@ -32,7 +31,8 @@ from .addresses import (
     read_undone,
     undo_change,
 )
-from .forms import EmailForm, PasswordForm, ResetForm, SignInForm, SignupForm
+from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
+from .signing_in import enter
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -44,12 +44,10 @@ def signup(request: HttpRequest) -> HttpResponse:
     form = SignupForm(request.POST if request.method == "POST" else None)
     form.throttle("sign_up", request)
     if form.is_valid() and form.count_mail() and (user := form.save_unless_taken()):
-        login(request, user)
+        response = enter(request, user, reverse("profiles:edit") + "?welcome")
         ask_for_change(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
             messages.success(request, _("Welcome.") + " " + format_next_step(form))
-        response = redirect(reverse("profiles:edit") + "?welcome")
-        remember_browser(request, response, user.username)
         return response
     return render_form(request, "registration/signup.html", form)
 
@@ -100,7 +98,7 @@ def cancel_email(request: MemberRequest) -> HttpResponse:
     """Cancel a change of the address that is not confirmed."""
     cancel_change(request.user)
     messages.success(request, _("The change is cancelled."))
-    return redirect("profiles:edit")
+    return redirect("account")
 
 
 @sensitive_post_parameters("password")
@@ -115,7 +113,7 @@ def change_email(request: MemberRequest) -> HttpResponse:
     if form.is_valid() and form.count_mail():
         ask_for_change(request, request.user, form.cleaned_data["email"])
         messages.success(request, format_next_step(form))
-        return redirect("profiles:edit")
+        return redirect("account")
     return render_form(request, "registration/email.html", form)
 
 
@@ -156,25 +154,12 @@ def describe(profile: Profile) -> dict[str, Any]:
     account = {name: getattr(profile.user, name) for name in ("username", "email", "date_joined")}
     account["last_login"] = profile.user.last_login
     changes = profile.user.address_changes.order_by("pk")
+    account["passkeys"] = list(profile.user.passkeys.values("name", "created", "used"))
+    account["code_app"] = CodeApp.objects.filter(user=profile.user).values("created").first()
+    account["recovery_codes"] = profile.user.recovery_codes.count()
     account["address_changes"] = list(changes.values("old", "new", "is_confirmed", "ends"))
     names = ["display_name", "bio", "location", "website", "visibility", "avatar", "description"]
     return {"account": account, "profile": {name: getattr(profile, name) for name in names}}
-
-
-class LoginView(views.LoginView):
-    """Django's, which remembers the browser."""
-
-    authentication_form = SignInForm
-    redirect_authenticated_user = True
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        remember_browser(self.request, response, form.get_user().username)
-        return response
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        # Without mail, no link to a password reset is shown.
-        return super().get_context_data(**kwargs, has_mail=settings.HAS_MAIL)
 
 
 class PasswordResetView(views.PasswordResetView):

@@ -1,0 +1,164 @@
+"""The page "Your account", and the views that set up and remove second factors."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ..answers import render_form
+from ..models import CodeApp, MemberRequest
+from .addresses import find_pending
+from .factors import (
+    drop_unused_codes,
+    has_factor,
+    is_verified,
+    make_app_url,
+    make_key,
+    make_recovery_codes,
+    mark_verified,
+    seal,
+    set_app,
+    unseal,
+)
+from .forms import AppForm, PasskeyForm
+from .notices import tell_of_factor
+from .passkeys import ask_to_create, create_passkey, find_host
+from .qr import draw_qr
+
+View = Callable[..., HttpResponse]
+NEW_KEY = "new_key"  # In the session: the sealed key of an app that is not confirmed.
+
+
+def verified(view: View) -> View:
+    """Ask again who somebody is, unless they have just proved it."""
+
+    @wraps(view)
+    def asking(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if is_verified(request):
+            return view(request, *args, **kwargs)
+        return redirect(reverse("ask-again", query={"next": request.path}))
+
+    return login_required(asking)
+
+
+@login_required
+@require_safe
+def account(request: MemberRequest) -> HttpResponse:
+    """Show everything that can be changed about an account."""
+    user = request.user
+    context = {
+        "has_mail": settings.HAS_MAIL,
+        "pending": find_pending(user),
+        "passkeys": user.passkeys.order_by("pk"),
+        "passkey_host": find_host(request),
+        "app": CodeApp.objects.filter(user=user).first(),
+        "codes": user.recovery_codes.count(),
+    }
+    return render(request, "registration/account.html", context)
+
+
+@sensitive_post_parameters("code")
+@verified
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_app(request: MemberRequest) -> HttpResponse:
+    """Show a key to an app, and store it once the app has made a right code from it."""
+    key = unseal(request.session.get(NEW_KEY, "")) or make_key()
+    form = AppForm(request.POST or None, key=key)
+    if form.is_valid():
+        set_app(request.user, key, form.cleaned_data["code"])
+        del request.session[NEW_KEY]
+        return finish(request, _("Codes from an app are set up."), "code")
+    request.session[NEW_KEY] = seal(key)
+    url = make_app_url(key, request.user)
+    context = {"key": " ".join(key[start : start + 4] for start in range(0, len(key), 4))}
+    return render_form(request, "registration/app.html", form, url=url, qr=draw_qr(url), **context)
+
+
+@verified
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_passkey(request: MemberRequest) -> HttpResponse:
+    """Ask for the name of a passkey, and store the one that the browser has made."""
+    if not find_host(request):
+        raise Http404
+    form = PasskeyForm(request.POST or None)
+    if form.is_valid():
+        name, answer = form.cleaned_data["name"], form.cleaned_data["credential"]
+        try:
+            create_passkey(request, request.user, name, answer)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return finish(request, _("The passkey “%s” is set up.") % name, "passkey")
+    context = {"options_url": reverse("passkey-create-options")}
+    return render_form(request, "registration/passkey.html", form, **context)
+
+
+@verified
+@require_POST
+def create_options(request: MemberRequest) -> HttpResponse:
+    """Return what a browser needs to make a passkey."""
+    if not find_host(request):
+        raise Http404
+    return JsonResponse(ask_to_create(request, request.user))
+
+
+def finish(request: MemberRequest, sentence: str, factor: str) -> HttpResponse:
+    """Say by a message and a mail what was set up; show recovery codes with the first factor."""
+    mark_verified(request, factor)
+    tell(request, sentence)
+    if request.user.recovery_codes.exists():
+        return redirect("account")
+    return show_codes(request)
+
+
+def tell(request: MemberRequest, sentence: str) -> None:
+    """Say what has changed: here, and by mail, in case it was somebody else."""
+    messages.success(request, sentence)
+    tell_of_factor(request, request.user, sentence)
+
+
+@verified
+@require_http_methods(["GET", "HEAD", "POST"])
+def codes(request: MemberRequest) -> HttpResponse:
+    """Ask whether to make new recovery codes, and show them once."""
+    if not has_factor(request.user):
+        raise Http404
+    if request.method == "POST":
+        tell(request, _("New recovery codes are made; the old ones no longer work."))
+        return show_codes(request)
+    context = {"left": request.user.recovery_codes.count()}
+    return render(request, "registration/codes.html", context)
+
+
+def show_codes(request: MemberRequest) -> HttpResponse:
+    """Make recovery codes, and show them in this response alone."""
+    context = {"codes": make_recovery_codes(request.user)}
+    return render(request, "registration/codes.html", context)
+
+
+@verified
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove_factor(request: MemberRequest, pk: int | None = None) -> HttpResponse:
+    """Ask whether to remove a passkey, or the app if no passkey is named, and remove it."""
+    if pk is None:
+        factor: Any = get_object_or_404(CodeApp, user=request.user)
+        sentence = _("Codes from an app are switched off.")
+    else:
+        factor = get_object_or_404(request.user.passkeys, pk=pk)
+        sentence = _("The passkey “%s” is removed.") % factor.name
+    if request.method == "POST":
+        factor.delete()
+        drop_unused_codes(request)
+        tell(request, sentence)
+        return redirect("account")
+    return render(request, "registration/remove_factor.html", {"passkey": pk and factor})
