@@ -4,4 +4,4 @@ from django.contrib.admin import apps
 
 
 class AdminConfig(apps.AdminConfig):
-    default_site = "profiles.admin_site.AdminSite"
+    default_site = "config.admin.AdminSite"

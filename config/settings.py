@@ -28,6 +28,9 @@ if not SECRET_KEY:
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set. Set it to a long random text, or DJANGO_DEBUG=on to develop."
     )
+# While the key is replaced: what an earlier one has signed or encrypted is still read.
+SECRET_KEY_FALLBACKS = os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split(",")
+SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key]
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
 INSTALLED_APPS = [
     "profiles",

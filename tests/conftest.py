@@ -123,12 +123,12 @@ def as_grace(grace: User) -> Client:
     return sign_in(grace)
 
 
-def sign_in(user: User) -> Client:
-    """Return a browser in which somebody has just signed in."""
+def sign_in(user: User, for_hours: int = 0) -> Client:
+    """Return a browser in which somebody has just signed in; it is not asked again for so long."""
     client = Client()
     client.force_login(user)
     session = client.session
-    session[VERIFIED] = time.time()
+    session[VERIFIED] = time.time() + for_hours * 3600
     session.save()
     return client
 

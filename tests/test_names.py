@@ -5,6 +5,8 @@ from django.test import Client
 
 from profiles.models import Profile, User
 
+from .conftest import sign_in
+
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESSES = ["/profile/edit/", "/profile/edit/?welcome"]
 
@@ -78,7 +80,8 @@ def test_a_website_may_have_an_at_sign_in_its_path(as_ada: Client) -> None:
     assert Profile.objects.get().website == "https://social.example/@ada"
 
 
-def test_staff_give_no_such_names_either(ada: User, admin_client: Client) -> None:
+def test_staff_give_no_such_names_either(ada: User, admin_user: User) -> None:
+    admin_client = sign_in(admin_user)
     address = f"/admin/profiles/profile/{ada.profile.pk}/change/"
     fields = {"visibility": "public", "display_name": "\u202eecarG"}
     assert admin_client.post(address, fields).status_code == 302

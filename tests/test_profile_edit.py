@@ -265,10 +265,10 @@ def test_a_mistake_of_a_new_member_is_pointed_out(as_ada: Client) -> None:
     assert "Who can see you?" in page
 
 
-def test_the_form_says_whether_an_address_is_confirmed(as_ada: Client) -> None:
-    assert "Your address is ada@example.org." in as_ada.get("/profile/edit/").content.decode()
+def test_the_account_says_whether_an_address_is_confirmed(as_ada: Client) -> None:
+    assert "<bdi>ada@example.org</bdi>" in as_ada.get("/accounts/").content.decode()
     User.objects.update(email="")
-    assert "address is not confirmed" in as_ada.get("/profile/edit/").content.decode()
+    assert "address is not confirmed" in as_ada.get("/accounts/").content.decode()
 
 
 def test_a_refused_form_leads_to_its_errors(as_ada: Client) -> None:

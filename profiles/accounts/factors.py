@@ -134,9 +134,11 @@ def use_app_code(user: User, code: str) -> bool:
     app = CodeApp.objects.filter(user=user).first()
     key = app and unseal(app.sealed_key)
     step = key and find_step(key, code)
-    if not step:
+    if not key or not step:
         return False
-    return CodeApp.objects.filter(user=user, last_step__lt=step).update(last_step=step) == 1
+    # Sealed again, in case SECRET_KEY is being replaced.
+    values = {"last_step": step, "sealed_key": seal(key)}
+    return CodeApp.objects.filter(user=user, last_step__lt=step).update(**values) == 1
 
 
 def seal(key: str) -> str:

@@ -2,9 +2,12 @@
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from ..helpers.servers import manage
 
@@ -16,6 +19,8 @@ MEMBERS = {
         "location": "London",
         "website": "https://example.org/ada",
     },
+    # Signs in with all that there is.
+    "safe": {"display_name": "Katherine Johnson"},
     "sent": {"display_name": "Grace Hopper", "visibility": "members"},
     "bare": {},
     "long": {
@@ -34,6 +39,7 @@ class Cast:
 
     cookie: str
     sessions: dict[str, str]
+    links: dict[str, str]
     broken: dict[str, str]
 
 
@@ -50,6 +56,8 @@ def add_here() -> None:
     # Here: models can be imported only where Django is set up, as it is in manage.py.
     from django.contrib.auth import get_user_model
 
+    from profiles.accounts.factors import make_key, make_recovery_codes, set_app
+    from profiles.models import Passkey
     from profiles.throttles import TOO_OFTEN
 
     from ..conftest import make_person, sign_in
@@ -65,7 +73,13 @@ def add_here() -> None:
             for field, value in values.items():
                 setattr(user.profile, field, value)
             user.profile.save()
-        sessions[name] = sign_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+        if name == "safe":
+            set_app(user, make_key(), 0)
+            make_recovery_codes(user)
+            for number in (1, 2):
+                Passkey.objects.create(user=user, name=f"Phone {number}", credential_id=str(number))
+        sessions[name] = sign_in(user, for_hours=24).cookies[settings.SESSION_COOKIE_NAME].value
+    links = make_links(get_user_model().objects.get(username="long"))
     context = {
         "sentence": TOO_OFTEN % {"minutes": 60},
         "heading": "Our picture store does not answer",
@@ -75,5 +89,22 @@ def add_here() -> None:
         name: str(render_to_string(name, context))
         for name in ("403.html", "429.html", "500.html", "503.html")
     }
-    cast = Cast(settings.SESSION_COOKIE_NAME, sessions, broken)
+    cast = Cast(settings.SESSION_COOKIE_NAME, sessions, links, broken)
     print(json.dumps(asdict(cast)))
+
+
+def make_links(user: Any) -> dict[str, str]:
+    """Return the links in the mails of one who changes the address, and has changed it before."""
+    from django.core import signing
+
+    from profiles.accounts.addresses import UNDO_SALT, make_confirm_salt
+    from profiles.models import AddressChange
+
+    ends = timezone.now() + timedelta(days=2)
+    new = f"{LONG}@example.org"
+    pending = AddressChange.objects.create(user=user, new=new, ends=ends)
+    done = AddressChange.objects.create(user=user, old=new, is_confirmed=True, ends=ends)
+    return {
+        "confirm": f"/accounts/confirm/{signing.dumps(pending.pk, salt=make_confirm_salt(user))}/",
+        "undo": f"/accounts/undo/{signing.dumps(done.pk, salt=UNDO_SALT)}/",
+    }

@@ -73,9 +73,10 @@ def open_house(folder: Path, people: int, with_cast: bool = True) -> Iterator[Ho
     environment = make_environment(folder)
     result = manage(environment, "demo", f"--profiles={people}")
     assert result.returncode == 0, result.stderr
-    cast = add_cast(environment) if with_cast else Cast("", {}, {})
+    cast = add_cast(environment) if with_cast else Cast("", {}, {}, {})
     with serve(environment, *GUNICORN) as port:
-        yield House(f"http://127.0.0.1:{port}", cast)
+        # By its name, since passkeys belong to one.
+        yield House(f"http://localhost:{port}", cast)
 
 
 @pytest.fixture(scope="session")

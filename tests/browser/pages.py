@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.core import signing
 from playwright.sync_api import FilePayload, Page
 
 from ..helpers.pictures import draw_jpeg, make_exif, make_heic
@@ -66,6 +65,34 @@ def link_badly(page: Page, cast: Cast) -> None:
     """Give a website that is none."""
     page.fill("[name=website]", "javascript:alert(1)")
     send(page, cast)
+
+
+def give_password(page: Page, cast: Cast) -> None:
+    """Give the right password of an account that asks for more."""
+    page.fill("[name=username]", "safe")
+    page.fill("[name=password]", "pass phrase")
+    send(page, cast)
+
+
+def give_no_code(page: Page, cast: Cast) -> None:
+    """Give the password, and then nothing."""
+    give_password(page, cast)
+    send(page, cast)
+
+
+def ask_to_remove_passkey(page: Page, cast: Cast) -> None:
+    """Follow the link that removes the first passkey."""
+    page.locator("main a[href*='/passkeys/'][href$='/remove/']").first.click()
+    page.locator("main button.danger").wait_for()
+
+
+def follow(name: str) -> Callable[[Page, Cast], None]:
+    """Return a step that follows the link of a mail."""
+
+    def act(page: Page, cast: Cast) -> None:
+        page.goto(page.url.rstrip("/") + cast.links[name])
+
+    return act
 
 
 def send_old(page: Page, cast: Cast) -> None:
@@ -162,7 +189,6 @@ def show(template: str) -> Callable[[Page, Cast], None]:
 
 
 CANNOT_CUT = "HTMLCanvasElement.prototype.toBlob = (done) => done(null);"
-TOKEN = signing.dumps({"user": 1, "email": "a@example.org", "was": ""}, salt="profiles.confirm")
 PAGES = {
     "home": State("/"),
     "list": State("/profiles/"),
@@ -183,8 +209,12 @@ PAGES = {
     "reset-sent": State("/accounts/password_reset/done/"),
     "reset-link-broken": State("/accounts/reset/MQ/x-y/"),
     "reset-done": State("/accounts/reset/done/"),
-    "confirm": State(f"/accounts/confirm/{TOKEN}/"),
-    "confirm-broken": State("/accounts/confirm/x/"),
+    "second-step": State("/accounts/login/", act=give_password),
+    "second-step-refused": State("/accounts/login/", act=give_no_code),
+    "confirm": State("/", "long", follow("confirm")),
+    "confirm-broken": State("/accounts/confirm/x/", "ada"),
+    "undo": State("/", act=follow("undo")),
+    "undo-broken": State("/accounts/undo/x/"),
     "not-found": State("/profiles/nobody/"),
     "bad-request": State("/profiles/?" + "q&" * 1001),
     "form-too-old": State("/accounts/login/", act=send_old),
@@ -210,6 +240,21 @@ PAGES = {
     "edit-long": State("/profile/edit/", "long"),
     "edit-refused": State("/profile/edit/", "bare", link_badly),
     "welcome": State("/profile/edit/?welcome", "bare"),
+    "account": State("/accounts/", "ada"),
+    "account-bare": State("/accounts/", "bare"),
+    "account-long": State("/accounts/", "long"),
+    "account-safe": State("/accounts/", "safe"),
+    "account-arabic": State("/accounts/", "safe", language="ar"),
+    "again": State("/accounts/again/", "ada"),
+    "again-refused": State("/accounts/again/", "ada", send),
+    "again-code": State("/accounts/again/", "safe"),
+    "app": State("/accounts/app/", "ada"),
+    "app-refused": State("/accounts/app/", "ada", send),
+    "app-remove": State("/accounts/app/remove/", "safe"),
+    "passkey": State("/accounts/passkeys/add/", "ada"),
+    "passkey-remove": State("/accounts/", "safe", ask_to_remove_passkey),
+    "codes": State("/accounts/codes/", "safe"),
+    "codes-made": State("/accounts/codes/", "safe", send),
     "email": State("/accounts/email/", "ada"),
     "email-refused": State("/accounts/email/", "ada", send),
     "password": State("/accounts/password_change/", "ada"),

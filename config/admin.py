@@ -10,8 +10,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from .accounts.factors import FACTOR, has_factor, use_admin
-from .models import User
+from profiles.accounts.factors import FACTOR, has_factor, use_admin
+from profiles.models import User
 
 
 def lacks_factor(request: HttpRequest) -> bool:
