@@ -49,7 +49,7 @@ def set_up_app(client: Client) -> tuple[pyotp.TOTP, list[str]]:
     # An older one, so that the present one is not used up.
     response = client.post("/accounts/app/", {"code": app.at(time.time() - 30)})
     assert response.status_code == 200
-    return app, re.findall(r"<code>([\w-]{19})</code>", response.content.decode())
+    return app, re.findall(r"<code>([\w-]{29})</code>", response.content.decode())
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ def test_codes_are_shown_once(as_ada: Client) -> None:
 def test_new_recovery_codes_replace_the_old_ones(as_ada: Client) -> None:
     old = set_up_app(as_ada)[1]
     page = as_ada.post("/accounts/codes/").content.decode()
-    new = re.findall(r"<code>([\w-]{19})</code>", page)
+    new = re.findall(r"<code>([\w-]{29})</code>", page)
     assert len(new) == 10
     for code, status in [(old[0], 400), (new[0], 302)]:
         client = Client()

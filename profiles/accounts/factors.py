@@ -170,7 +170,7 @@ CODES = 10
 
 def make_recovery_codes(user: User) -> list[str]:
     """Return new codes, in groups of four letters and digits; all earlier ones are void."""
-    codes = [b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(CODES)]
+    codes = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(CODES)]
     user.recovery_codes.all().delete()
     rows = [RecoveryCode(user=user, digest=make_digest(user, code)) for code in codes]
     RecoveryCode.objects.bulk_create(rows)
@@ -184,5 +184,5 @@ def use_recovery_code(user: User, code: str) -> bool:
 
 
 def make_digest(user: User, code: str) -> str:
-    """Return what is stored of a code. Its 80 random bits need no slow hash."""
+    """Return what is stored of a code. Its 120 random bits need no slow hash."""
     return sha256(f"{user.pk} {code}".encode()).hexdigest()
