@@ -64,6 +64,16 @@ def take_back_attempt(name: str, who: object) -> None:
     mine.update(number=F("number") - 1)
 
 
+def use_up(name: str, token: str, ends: datetime) -> None:
+    """Remember until a time that a token was used; fail if it was used before."""
+    Attempts.objects.create(key=make_key(name, token), number=1, ends=ends)
+
+
+def is_used(name: str, token: str) -> bool:
+    """Return whether a token was used up."""
+    return Attempts.objects.filter(key=make_key(name, token)).exists()
+
+
 def find_limit(name: str) -> tuple[int, timedelta]:
     """Return how many attempts are allowed, and within which period."""
     if name == "password":

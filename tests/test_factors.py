@@ -18,10 +18,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from profiles.accounts import factors
-from profiles.models import Attempts, CodeApp, RecoveryCode, User
+from profiles.models import Attempts, CodeApp, Passkey, RecoveryCode, User
 
 from .conftest import sign_in
 from .helpers.accounts import read
+from .helpers.authenticator import Authenticator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Forward = Callable[..., None]
@@ -392,13 +393,91 @@ def test_a_mail_tells_of_each_change(as_ada: Client) -> None:
     as_ada.post("/accounts/app/remove/")
     bodies = [str(each.body) for each in mail.outbox]
     assert [each.to for each in mail.outbox] == [["ada@example.org"]] * 3
-    for body, sentence in zip(
-        bodies,
-        ["Codes from an app are set up.", "New recovery codes are made", "are switched off."],
-        strict=True,
-    ):
-        assert sentence in body
-        assert "http://testserver/accounts/password_reset/" in body
+    sentences = ["Codes from an app are set up.", "New recovery codes are made", "switched off."]
+    assert all(map(str.__contains__, bodies, sentences))
+    reset = "http://testserver/accounts/password_reset/"
+    assert [reset in body for body in bodies] == [False, True, True]
+
+
+def find_way_back(number: int = 0) -> str:
+    """Return the path in a mail that gives an account back to its owner."""
+    link = re.search(r"http://testserver(/accounts/undo/\S+)", str(mail.outbox[number].body))
+    assert link
+    return link[1]
+
+
+def take_back(path: str) -> Client:
+    """Follow a link in a browser that knows nobody, and choose a password."""
+    owner = Client()
+    assert "you choose a new one" in read(owner, path)
+    page = owner.get(owner.post(path).headers["Location"], follow=True)
+    new = "a rather new phrase"
+    fields = {"new_password1": new, "new_password2": new}
+    owner.post(page.redirect_chain[-1][0], fields)
+    assert give_password(owner, new) == "/profile/"
+    return owner
+
+
+def test_an_owner_undoes_the_factors_that_a_thief_has_set_up(as_ada: Client) -> None:
+    """The thief sets up two, so that one is left when the first is removed."""
+    thief = as_ada
+    set_up_app(thief)
+    phone = Authenticator()
+    options = thief.post("/accounts/passkeys/add/options/").json()
+    fields = {"name": "Mine", "credential": phone.create(options)}
+    thief.post("/accounts/passkeys/add/", fields)
+    thief.post("/accounts/app/remove/")
+    take_back(find_way_back())
+    assert not Passkey.objects.exists()
+    assert not RecoveryCode.objects.exists()
+    assert not is_in(thief)
+
+
+def test_an_owner_undoes_an_address_and_what_came_after_it(as_ada: Client) -> None:
+    thief = as_ada
+    fields = {"email": "evil@example.org", "password": "pass phrase"}
+    thief.post("/accounts/email/", fields)
+    confirm = re.search(r"http://testserver(/accounts/confirm/\S+)", str(mail.outbox[0].body))
+    assert confirm
+    thief.post(confirm[1])
+    set_up_app(thief)
+    assert mail.outbox[-1].to == ["evil@example.org"]
+    take_back(find_way_back(1))
+    assert not CodeApp.objects.exists()
+    assert User.objects.get().email == "ada@example.org"
+
+
+def test_the_owners_own_factors_outlast_an_undone_address(as_ada: Client) -> None:
+    set_up_app(as_ada)
+    as_ada.post("/accounts/email/", {"email": "evil@example.org", "password": "pass phrase"})
+    confirm = re.search(r"http://testserver(/accounts/confirm/\S+)", str(mail.outbox[1].body))
+    assert confirm
+    as_ada.post(confirm[1])
+    assert Client().post(find_way_back(2)).status_code == 302
+    assert CodeApp.objects.exists()
+
+
+def test_a_way_back_works_once_and_for_two_weeks(as_ada: Client, forward: Forward) -> None:
+    set_up_app(as_ada)
+    path = find_way_back()
+    owner = take_back(path)
+    for response in (owner.get(path), owner.post(path)):
+        assert response.status_code == 400
+        assert "It was used already" in response.content.decode()
+    mail.outbox.clear()
+    set_up_app(owner)
+    path = find_way_back()
+    forward(14 * 86_400 + 1)
+    assert Client().get(path).status_code == 400
+
+
+def test_only_the_first_factor_can_be_undone_by_mail(as_ada: Client) -> None:
+    """Else whoever reads somebody's mail would need no second factor."""
+    set_up_app(as_ada)
+    options = as_ada.post("/accounts/passkeys/add/options/").json()
+    fields = {"name": "Mine", "credential": Authenticator().create(options)}
+    as_ada.post("/accounts/passkeys/add/", fields)
+    assert "/accounts/undo/" not in mail.outbox[1].body
 
 
 def test_what_is_taken_away_tells_of_the_factors_but_holds_no_key(

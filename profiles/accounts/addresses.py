@@ -23,6 +23,7 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
 from ..models import AddressChange, User
+from .factors import remove_factors
 
 logger = logging.getLogger(__name__)
 CONFIRM_SALT, UNDO_SALT = "profiles.confirm", "profiles.undo"
@@ -123,19 +124,26 @@ def read_undone(token: str) -> AddressChange:
         raise ValidationError(message) from error
 
 
-def undo_change(token: str) -> User:
-    """Give the account its old address back, and take the password and all sessions away.
+def shut_out(user: User) -> None:
+    """Save the account with a password that nobody knows, which ends all sessions."""
+    user.set_password(get_random_string(40))  # Not an unusable one, which cannot be reset.
+    user.save(update_fields=["email", "password"])
 
-    Raises `ValidationError` in a visitor's words.
+
+def undo_change(token: str) -> User:
+    """Give the account its old address back; take away the password, sessions, and new factors.
+
+    Factors from before the change are the owner's, and stay. Raises `ValidationError` in a
+    visitor's words.
     """
     change = read_undone(token)
     user, newer = change.user, Q(pk__gte=change.pk) | Q(is_confirmed=False)
     user.email = change.old
-    user.set_password(get_random_string(40))  # Not an unusable one, which cannot be reset.
     try:
         with transaction.atomic():
             user.address_changes.filter(newer).delete()
-            user.save(update_fields=["email", "password"])
+            remove_factors(user, since=change.ends - TIME_TO_UNDO)
+            shut_out(user)
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
     return user

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from base64 import b32encode, urlsafe_b64encode
+from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -86,11 +87,12 @@ def use_admin(request: HttpRequest) -> bool:
     return True
 
 
-def remove_factors(user: User) -> None:
-    """Remove all factors: the password is enough again."""
-    user.passkeys.all().delete()
-    CodeApp.objects.filter(user=user).delete()
-    user.recovery_codes.all().delete()
+def remove_factors(user: User, since: datetime | None = None) -> None:
+    """Remove the factors that were set up since a time; all of them without one."""
+    for factors in (user.passkeys.all(), CodeApp.objects.filter(user=user)):
+        (factors.filter(created__gte=since) if since else factors).delete()
+    if not has_factor(user):
+        user.recovery_codes.all().delete()
 
 
 def drop_unused_codes(request: MemberRequest) -> None:

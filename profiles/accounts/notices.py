@@ -17,10 +17,11 @@ def mail_owner(request: HttpRequest, user: User, name: str, subject: str, **cont
         send_template_mail(request, name, subject, user.email, user=user, link=link, **context)
 
 
-def tell_of_factor(request: HttpRequest, user: User, sentence: str) -> None:
-    """Mail the owner of an account how signing in has changed."""
+def tell_of_factor(request: HttpRequest, user: User, sentence: str, undo: str = "") -> None:
+    """Mail the owner of an account how signing in has changed, and the link that undoes it."""
     subject = _("A change of how you sign in")
-    mail_owner(request, user, "changed_factor", subject, sentence=sentence)
+    undo = undo and request.build_absolute_uri(undo)
+    mail_owner(request, user, "changed_factor", subject, sentence=sentence, undo=undo)
 
 
 def tell_of_removal(request: HttpRequest, user: User) -> None:

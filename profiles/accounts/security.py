@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -34,6 +35,7 @@ from .forms import AppForm, PasskeyForm
 from .notices import tell_of_factor
 from .passkeys import ask_to_create, create_passkey, find_host
 from .qr import draw_qr
+from .undoing import make_undo_link
 
 View = Callable[..., HttpResponse]
 NEW_KEY = "new_key"  # In the session: the sealed key of an app that is not confirmed.
@@ -73,11 +75,12 @@ def account(request: MemberRequest) -> HttpResponse:
 def add_app(request: MemberRequest) -> HttpResponse:
     """Show a key to an app, and store it once the app has made a right code from it."""
     key = unseal(request.session.get(NEW_KEY, "")) or make_key()
-    form = AppForm(request.POST or None, key=key)
+    form = AppForm(request.POST if request.method == "POST" else None, key=key)
     if form.is_valid():
+        undo = prepare_undo(request)
         set_app(request.user, key, form.cleaned_data["code"])
         del request.session[NEW_KEY]
-        return finish(request, _("Codes from an app are set up."), "code")
+        return finish(request, _("Codes from an app are set up."), "code", undo)
     request.session[NEW_KEY] = seal(key)
     url = make_app_url(key, request.user)
     context = {"key": " ".join(key[start : start + 4] for start in range(0, len(key), 4))}
@@ -90,15 +93,16 @@ def add_passkey(request: MemberRequest) -> HttpResponse:
     """Ask for the name of a passkey, and store the one that the browser has made."""
     if not find_host(request):
         raise Http404
-    form = PasskeyForm(request.POST or None)
+    form = PasskeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         name, answer = form.cleaned_data["name"], form.cleaned_data["credential"]
+        undo = prepare_undo(request)
         try:
             create_passkey(request, request.user, name, answer)
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            return finish(request, _("The passkey “%s” is set up.") % name, "passkey")
+            return finish(request, _("The passkey “%s” is set up.") % name, "passkey", undo)
     context = {"options_url": reverse("passkey-create-options")}
     return render_form(request, "registration/passkey.html", form, **context)
 
@@ -112,19 +116,24 @@ def create_options(request: MemberRequest) -> HttpResponse:
     return JsonResponse(ask_to_create(request, request.user))
 
 
-def finish(request: MemberRequest, sentence: str, factor: str) -> HttpResponse:
+def prepare_undo(request: MemberRequest) -> str:
+    """Return the link that undoes the first factor of an account; "" where it has one already."""
+    return "" if has_factor(request.user) else make_undo_link(request.user, timezone.now())
+
+
+def finish(request: MemberRequest, sentence: str, factor: str, undo: str) -> HttpResponse:
     """Say by a message and a mail what was set up; show recovery codes with the first factor."""
     mark_verified(request, factor)
-    tell(request, sentence)
+    tell(request, sentence, undo)
     if request.user.recovery_codes.exists():
         return redirect("account")
     return show_codes(request)
 
 
-def tell(request: MemberRequest, sentence: str) -> None:
+def tell(request: MemberRequest, sentence: str, undo: str = "") -> None:
     """Say what has changed: here, and by mail, in case it was somebody else."""
     messages.success(request, sentence)
-    tell_of_factor(request, request.user, sentence)
+    tell_of_factor(request, request.user, sentence, undo)
 
 
 @verified

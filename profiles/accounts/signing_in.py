@@ -66,7 +66,9 @@ def second_step(request: HttpRequest) -> HttpResponse:
     if held is None:
         messages.info(request, _("That took longer than ten minutes. Start again."))
         return redirect("login")
-    form = FactorForm(request.POST or None, request=request, user=held.user)
+    form = FactorForm(
+        request.POST if request.method == "POST" else None, request=request, user=held.user
+    )
     if form.is_valid():
         return enter(request, held.user, held.next, form.factor)
     return render_form(request, "registration/second_step.html", form, **show_passkeys(request))
@@ -78,9 +80,13 @@ def second_step(request: HttpRequest) -> HttpResponse:
 def ask_again(request: MemberRequest) -> HttpResponse:
     """Ask for the second factor, or for the password where there is none, before what matters."""
     user = request.user
-    form: FactorForm | PasswordForm = PasswordForm(request.POST or None, user=user)
+    form: FactorForm | PasswordForm = PasswordForm(
+        request.POST if request.method == "POST" else None, user=user
+    )
     if has_factor(user):
-        form = FactorForm(request.POST or None, request=request, user=user)
+        form = FactorForm(
+            request.POST if request.method == "POST" else None, request=request, user=user
+        )
     if form.is_valid():
         request.session.cycle_key()
         mark_verified(request, getattr(form, "factor", ""))

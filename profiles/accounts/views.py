@@ -33,6 +33,7 @@ from .addresses import (
 )
 from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
 from .signing_in import enter
+from .undoing import read_undo, undo_factors
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -83,6 +84,18 @@ def undo(request: HttpRequest, token: str) -> HttpResponse:
     except ValidationError as error:
         return render(request, "registration/undo.html", {"error": error.message}, status=400)
     return render(request, "registration/undo.html", {"change": change})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo_second_factors(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask, and remove the first factors of an account; go on to a new password."""
+    try:
+        if request.method == "POST":
+            return redirect(make_reset_link(undo_factors(token)))
+        user, _since = read_undo(token)
+    except ValidationError as error:
+        return render(request, "registration/undo.html", {"error": error.message}, status=400)
+    return render(request, "registration/undo.html", {"owner": user})
 
 
 def make_reset_link(user: User) -> str:

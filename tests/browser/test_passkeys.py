@@ -158,7 +158,9 @@ def test_codes_work_without_a_script(browser: Browser, named: str) -> None:
     join(page, "lise")
     page.get_by_role("link", name="Set up codes").click()
     app = pyotp.TOTP(page.locator("main code").inner_text().replace(" ", ""))
-    page.get_by_label("Code", exact=True).fill(app.at(time.time() - 30))  # So that the next one is unused.
+    page.get_by_label("Code", exact=True).fill(
+        app.at(time.time() - 30)
+    )  # So that the next one is unused.
     page.get_by_role("button", name="Set up").click()
     recovery = page.locator(".codes code").first.inner_text()
     for code in (app.now(), recovery):
