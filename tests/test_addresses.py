@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import django
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.hashers import make_password
@@ -19,6 +18,7 @@ from profiles.models import AddressChange, User
 
 from .conftest import sign_in
 from .helpers.accounts import JOINING, PASSWORD, emails, find_link, join, may_sign_in, read
+from .helpers.mails import use_mail_server
 from .helpers.servers import find, make_environment, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -162,13 +162,7 @@ def test_an_earlier_link_does_not_take_the_address_back(as_ada: Client) -> None:
 @pytest.fixture
 def no_mail_server(settings: LazySettings) -> None:
     """A mail server that does not answer."""
-    backend = "django.core.mail.backends.smtp.EmailBackend"
-    if django.VERSION < (6, 1):
-        settings.EMAIL_BACKEND = backend
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    else:
-        options = {"host": "127.0.0.1", "port": 9}
-        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
+    use_mail_server(settings, 9)
 
 
 def test_the_mail_server_is_the_one_of_the_address(tmp_path: Path) -> None:

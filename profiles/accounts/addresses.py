@@ -5,26 +5,21 @@ Each link works once. Whoever has only a link cannot use it: the first asks for 
 is void once the password has changed; the second leads to a new password, as a reset does.
 """
 
-import logging
 from datetime import timedelta
-from smtplib import SMTPException
-from typing import Any
 
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
 from ..models import AddressChange, User
+from .mails import send_template_mail
 
-logger = logging.getLogger(__name__)
 CONFIRM_SALT, UNDO_SALT = "profiles.confirm", "profiles.undo"
 TIME_TO_CONFIRM, TIME_TO_UNDO = timedelta(days=3), timedelta(days=14)
 
@@ -64,19 +59,6 @@ def cancel_change(user: User) -> None:
 def make_confirm_salt(user: User) -> str:
     """Return what the link's signature depends on: among others, the hash of the password."""
     return f"{CONFIRM_SALT} {user.password}"
-
-
-def send_template_mail(
-    request: HttpRequest, name: str, subject: str, email: str, *, link: str, **context: Any
-) -> None:
-    """Render a template and mail it; log an error if the mail server does not take it."""
-    context["link"] = request.build_absolute_uri(link)
-    context["reset"] = request.build_absolute_uri(reverse("password_reset"))
-    message = render_to_string(f"registration/{name}_email.txt", context)
-    try:
-        send_mail(f"Likeness: {subject}", message, None, [email])
-    except (OSError, SMTPException):
-        logger.exception("A mail could not be sent.")
 
 
 def read_change(user: User, token: str) -> AddressChange:
