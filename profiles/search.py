@@ -50,7 +50,7 @@ def decode_cursor(cursor: str) -> int | None:
     return None
 
 
-def make_cipher(secret: str) -> AESSIV:
+def make_cipher(secret: str | bytes) -> AESSIV:
     """Return the cipher of cursors: it needs no nonce, so a row has one cursor, and refuses others.
 
     Encrypting is not signing: from a signed cursor, the key could be read.

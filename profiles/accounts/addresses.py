@@ -29,19 +29,18 @@ def find_pending(user: User) -> AddressChange | None:
     return user.address_changes.filter(is_confirmed=False, ends__gt=timezone.now()).first()
 
 
-def ask_for_change(request: HttpRequest, user: User, email: str) -> None:
+def ask_for_change(request: HttpRequest, user: User, email: str) -> bool:
     """Mail a link that gives the address to the user; if another account has it, mail its owner.
 
-    All else is the same in both cases, so that nothing shows who is a member.
+    All else is the same in both cases, so that nothing shows who is a member. Returns whether the
+    mail could be sent; if not, nothing has changed.
     """
     AddressChange.objects.filter(ends__lte=timezone.now()).delete()
-    with transaction.atomic():
-        cancel_change(user)
-        ends = timezone.now() + TIME_TO_CONFIRM
-        change = AddressChange.objects.create(user=user, new=email, ends=ends)
+    ends = timezone.now() + TIME_TO_CONFIRM
+    change = AddressChange.objects.create(user=user, new=email, ends=ends)
     owner = User.with_email(email).exclude(pk=user.pk).first()
     token = signing.dumps(change.pk, salt=make_confirm_salt(user))
-    send_template_mail(
+    is_sent = send_template_mail(
         request,
         "known_address" if owner else "confirm",
         _("You have an account already") if owner else _("Confirm your address"),
@@ -49,6 +48,10 @@ def ask_for_change(request: HttpRequest, user: User, email: str) -> None:
         user=owner or user,
         link=reverse("login") if owner else reverse("confirm", kwargs={"token": token}),
     )
+    pending = user.address_changes.filter(is_confirmed=False)
+    # An earlier change waits until the link of the new one is sent.
+    (pending.filter(pk__lt=change.pk) if is_sent else pending.filter(pk=change.pk)).delete()
+    return is_sent
 
 
 def cancel_change(user: User) -> None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..models import User
-from ..throttles import ThrottledForm, lock_out
+from ..throttles import ThrottledForm, lock_out, take_back_attempt
 from .mails import deliver
 
 
@@ -49,6 +49,12 @@ class MailingForm(ThrottledForm):
     def count_mail(self) -> bool:
         """Count a mail to the mailbox, from whichever visitor; return whether it may be sent."""
         return self.throttle(self.throttle_name, find_mailbox(self.cleaned_data["email"]))
+
+    def report_unsent(self) -> None:
+        """Add an error, the same for any address, and take the mail back that was counted."""
+        take_back_attempt(self.throttle_name, find_mailbox(self.cleaned_data["email"]))
+        message = _("We could not send the mail. Check the address, or try again in a few minutes.")
+        self.add_error(None, ValidationError(message, code="mail"))
 
 
 def find_mailbox(email: str) -> str:
@@ -125,8 +131,15 @@ class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both h
         return [user for user in users if user.has_usable_password()] or [User(email=email)]
 
     def send_mail(
-        self, subject_name: str, name: str, context: Any, *args: Any, **kwargs: Any
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
     ) -> None:
-        """Send the mail as all others, since Django would log the account and the address."""
-        subject = "".join(render_to_string(subject_name, context).splitlines())
-        deliver(subject, render_to_string(name, context), context["email"])
+        """Send the mail as all others are sent, since Django would log whose account it is."""
+        subject = "".join(render_to_string(subject_template_name, context).splitlines())
+        if not deliver(subject, render_to_string(email_template_name, context), to_email):
+            self.report_unsent()
