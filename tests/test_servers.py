@@ -58,6 +58,19 @@ def test_a_page_shows_a_picture_that_is_there(site: Site) -> None:
     assert body.startswith(b"RIFF")
 
 
+def test_a_picture_does_not_tell_when_it_was_uploaded(site: Site) -> None:
+    port, developing, _ = site
+    _, page = get(port, "/profiles/demo-00001/")
+    path = find(r"/media/avatars/[^\" ]*-256\.webp", page.decode())
+    first, _ = get(port, path)
+    date = first.getheader("Last-Modified", "")
+    assert date == ("Sat, 01 Jan 2000 00:00:00 GMT" if developing else "")
+    etag = first.getheader("ETag", "")
+    known = {"If_Modified_Since": date} if developing else {"If_None_Match": etag}
+    assert etag in ("", f'"{Path(path).name}"')
+    assert get(port, path, **known)[0].status == 304
+
+
 @pytest.mark.parametrize("charset", ["base64", "utf-7", "undefined", "UTF-8", "x"])
 def test_a_request_in_any_encoding_is_answered(charset: str, site: Site) -> None:
     port, _, _ = site
