@@ -1,6 +1,7 @@
 """The settings. See docs/deploying.md for each environment variable."""
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,11 @@ if not SECRET_KEY:
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set. Set it to a long random text, or DJANGO_DEBUG=on to develop."
     )
-ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
+# Each is a name, perhaps with a port, which mailed links then have. Django compares names alone.
+HOSTS = [
+    re.split(r"(?<=[^:]):(?=\d+$)", host) for host in env.list("DJANGO_ALLOWED_HOSTS", default=[])
+]
+ALLOWED_HOSTS = [name for name, *_ in HOSTS]
 INSTALLED_APPS = [
     "profiles",
     "profiles.pictures",

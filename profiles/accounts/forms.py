@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from ..models import User
 from ..throttles import ThrottledForm, lock_out, take_back_attempt
-from .mails import deliver
+from .mails import deliver, find_host
 
 
 class SignInForm(AuthenticationForm):
@@ -129,6 +129,10 @@ class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both h
         """Return the account with the address, or an unsaved one that causes the same work."""
         users = User.with_email(email).filter(is_active=True)
         return [user for user in users if user.has_usable_password()] or [User(email=email)]
+
+    def save(self, domain_override: str | None = None, **options: Any) -> None:  # type: ignore[override]
+        """Send the mail, with a link whose port is one of the settings."""
+        super().save(domain_override or find_host(options["request"]), **options)
 
     def send_mail(
         self,
