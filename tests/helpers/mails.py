@@ -58,10 +58,12 @@ def run_mail_server(
 ) -> Iterator[MailServer]:
     """Run a mail server until the block ends, and let the site send its mails there."""
     with MailServer(refused, code) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         use_mail_server(settings, server.server_address[1])
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 def use_mail_server(settings: LazySettings, port: int) -> None:
