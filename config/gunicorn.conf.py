@@ -11,6 +11,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 chdir = str(BASE_DIR)
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 8000}"
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
+# By default a proxy may set SCRIPT_NAME, which every link of a page begins with. None in front of
+# the site sets it, so it would be a visitor's.
+forwarder_headers = ""
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4  # Half of them may wait for a picture: PLACES in profiles/pictures/cell.py.

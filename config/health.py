@@ -1,11 +1,13 @@
-"""The faults that /healthz reports."""
+"""The health that /healthz reports: faults and warnings."""
 
-import secrets
+import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 from django.conf import settings
@@ -21,6 +23,23 @@ MIN_FREE_BYTES, MIN_FREE_PART = 100_000_000, 0.05
 SMALL_BYTES = 1_000_000_000
 
 _media_checked: dict[str, float] = {}
+_answers: dict[bool, tuple[float, int, str]] = {}
+_locks = {False: threading.Lock(), True: threading.Lock()}
+
+
+def find_health(with_media: bool) -> tuple[int, str]:
+    """Return the status and the text of the health, as they were found within the last second.
+
+    Nothing limits how often it is asked for, and to find out takes as long as a page.
+    """
+    with _locks[with_media]:
+        found, status, text = _answers.get(with_media, (-inf, 0, ""))
+        if time.monotonic() - found >= 1:
+            faults = find_faults(with_media)
+            status = 503 if faults else 200
+            text = "\n".join([*(faults or ["ok"]), *find_warnings(with_media)])
+            _answers[with_media] = time.monotonic(), status, text
+    return status, text
 
 
 def find_faults(with_media: bool) -> list[str]:
@@ -42,18 +61,33 @@ def can_write_media() -> bool:
     now = time.monotonic()
     if now - _media_checked.get("at", -MEDIA_CHECK_SECONDS) >= MEDIA_CHECK_SECONDS:
         _media_checked["at"] = now
-        storage = storages["protected"]
-        # Other machines write one as well. Not below a prefix: its folder, if the check made it,
-        # would look as if the disk of the pictures were mounted.
-        name = f"healthz-{secrets.token_hex(8)}"
         try:
-            storage.delete(storage.save(name, ContentFile(b"ok")))
+            write_media()
             _media_checked.pop("fault", None)
         except OSError:
             _media_checked["fault"] = now
-            with suppress(OSError):
-                storage.delete(name)  # A full disk has kept it, without content.
     return "fault" not in _media_checked
+
+
+def write_media() -> None:
+    """Write a file where pictures are stored, so that a killed process leaves none.
+
+    Not below a prefix: its folder, if the check made it, would look as if the disk of the pictures
+    were mounted.
+    """
+    storage = storages["protected"]
+    try:
+        folder = storage.path("")
+    except NotImplementedError:
+        # In a bucket each check deletes what an earlier one has left.
+        storage.delete("healthz")
+        with suppress(FileExistsError):  # Another machine has just written it.
+            storage.save("healthz", ContentFile(b"ok"))
+        storage.delete("healthz")
+    else:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:  # It has no name.
+            file.write(b"ok")
 
 
 def find_warnings(with_media: bool) -> list[str]:

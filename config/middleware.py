@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from django.http import (
     HttpRequest,
     HttpResponse,
+    HttpResponseNotAllowed,
     JsonResponse,
     StreamingHttpResponse,
     UnreadablePostError,
@@ -29,7 +30,7 @@ from django.views import defaults
 from profiles.clients import client_ip
 from profiles.views import wants_json
 
-from .health import find_faults, find_warnings
+from .health import find_health
 from .logs import current_request_id
 from .outages import explain_write_error
 
@@ -45,12 +46,11 @@ def health(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.path_info != "/healthz":
             return get_response(request)
-        with_media = "media" in request.GET
-        faults = find_faults(with_media)
-        status = 503 if faults else 200
-        headers = {"Cache-Control": "no-store"}
-        lines = [*(faults or ["ok"]), *find_warnings(with_media)]
-        return HttpResponse("\n".join(lines), "text/plain", status, headers=headers)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"], headers=headers)
+        status, text = find_health("media" in request.GET)
+        return HttpResponse(text, "text/plain", status, headers=headers)
 
     return middleware
 

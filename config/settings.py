@@ -1,6 +1,7 @@
 """The settings. See docs/deploying.md for each environment variable."""
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,11 @@ if not SECRET_KEY:
 # While the key is replaced: what an earlier one has signed or encrypted is still read.
 SECRET_KEY_FALLBACKS = os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split(",")
 SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key]
-ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
+# Each is a name, perhaps with a port, which mailed links then have. Django compares names alone.
+HOSTS = [
+    re.split(r"(?<=[^:]):(?=\d+$)", host) for host in env.list("DJANGO_ALLOWED_HOSTS", default=[])
+]
+ALLOWED_HOSTS = [name for name, *_ in HOSTS]
 INSTALLED_APPS = [
     "profiles",
     "profiles.pictures",

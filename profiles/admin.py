@@ -33,6 +33,16 @@ def warn_after_commit(request: HttpRequest, profiles: QuerySet[Profile]) -> Iter
     after_commit(profiles.db, partial(warn_of_files, request, *names))
 
 
+class Unnamed:
+    """Stands for a row in the admin's log, where its name would outlive the account."""
+
+    def __init__(self, row: models.Model) -> None:
+        self.pk, self._meta = row.pk, row._meta
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
 class ShortAdmin(admin.ModelAdmin):
     """Saves without Django's transaction, and says so if the account is deleted meanwhile.
 
@@ -56,6 +66,15 @@ class ShortAdmin(admin.ModelAdmin):
     def message_user(self, *args: Any, **kwargs: Any) -> None:
         # Django says that an account is deleted before the COMMIT, which may fail.
         transaction.on_commit(partial(super().message_user, *args, **kwargs))
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_addition(request, cast(Any, Unnamed(obj)), message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_change(request, cast(Any, Unnamed(obj)), message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return super().log_deletions(request, cast(Any, list(map(Unnamed, queryset))))
 
 
 RANKS = ["is_staff", "is_superuser", "groups", "user_permissions"]

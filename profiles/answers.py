@@ -12,7 +12,7 @@ from .pictures.journal import is_waiting
 
 # By the code of the error; any other is a 400.
 STATUS_CODES = {"bytes": 413, "throttled": 429} | dict.fromkeys(
-    ("busy", "room", "storage", "unable"), 503
+    ("busy", "mail", "room", "storage", "unable"), 503
 )
 # In seconds; 60 for other outages, since nobody knows how long they last.
 RETRY_AFTER = {"busy": 5}

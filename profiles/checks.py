@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.template import engines
 from django.urls import Resolver404, resolve
 
+from .clients import is_loopback
 from .pictures import cell
 
 STATIC_TAG = re.compile(r"{%\s*static\s+[\"']([^\"'{]+)[\"']")
@@ -201,14 +201,6 @@ def check_proxies() -> Iterator[CheckMessage]:
         )
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether an address, a network or a name is local to this machine or container."""
-    try:
-        return ip_network(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def check_origins() -> Iterator[CheckMessage]:
     """Check the names of hosts. With TLS that Django does not know of, it refuses all forms."""
     # Names without a dot, and addresses, are for trying out the site.
@@ -220,10 +212,11 @@ def check_origins() -> Iterator[CheckMessage]:
             f"DJANGO_CSRF_TRUSTED_ORIGINS=https://{names[0]}.",
             id="profiles.W009",
         )
-    if wrong := [host for host in settings.ALLOWED_HOSTS if "/" in host]:
+    if wrong := [host for host in settings.ALLOWED_HOSTS if re.search(r"/|^[^[].*:", host)]:
         yield Error(
             f"DJANGO_ALLOWED_HOSTS contains {wrong[0]!r}, which is not a host name.",
-            hint="Every request would be refused. Set it to host names only: likeness.example.",
+            hint="Every request would be refused. Set it to host names, with a port if "
+            "the site has its own: likeness.example, likeness.example:8443, [2001:db8::1].",
             id="profiles.E011",
         )
     if "://" in (domain := settings.AWS_S3_CUSTOM_DOMAIN) or domain.endswith("/"):

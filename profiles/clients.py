@@ -1,6 +1,6 @@
 """Whom a request comes from: the address, for throttles and logs, and the browser."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -59,6 +59,14 @@ def parse(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address, a network or a name is local to this machine or container."""
+    try:
+        return ip_network(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 KNOWN, YEAR = "known", 365 * 24 * 60 * 60

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext_lazy
 
 from .editor import describe_server
 from .models import Profile
-from .names import NameField
+from .names import NameField, is_visible
 from .pictures.avatar import Avatar, Crop
 from .pictures.files import KEEP
 from .pictures.forms import UploadField
@@ -146,6 +146,11 @@ class AvatarForm(ThrottledForm):
         super().__init__(*args, **kwargs)
         facts = describe_server(profile.avatar.field.sizes)
         self.fields["avatar"].widget.attrs["data-server"] = json.dumps(facts)
+
+    def clean_description(self) -> str:
+        """Return no description for one of which nothing is read aloud: pages have another then."""
+        text: str = self.cleaned_data["description"]
+        return text if is_visible(text) else ""
 
     def clean(self) -> dict[str, Any]:
         """Make the avatar, once, before anything is stored and outside any transaction.

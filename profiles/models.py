@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from .names import validate_plain, validate_visible
+from .names import validate_marks, validate_plain, validate_visible
 from .pictures.avatar import Avatar
 from .pictures.fields import AvatarField
 from .pictures.files import KEEP, Keep
@@ -173,8 +173,8 @@ class Profile(models.Model):
     display_name = models.CharField(
         _("name"), max_length=60, blank=True, validators=[validate_visible, validate_plain]
     )
-    bio = models.TextField(_("about you"), max_length=600, blank=True)
-    location = models.CharField(_("place"), max_length=60, blank=True)
+    bio = models.TextField(_("about you"), max_length=600, blank=True, validators=[validate_marks])
+    location = models.CharField(_("place"), max_length=60, blank=True, validators=[validate_plain])
     website = models.URLField(
         _("website"),
         blank=True,

@@ -1,4 +1,4 @@
-"""What a person's name may contain, so that it does not pretend to be something else."""
+"""What names and texts may contain, so that they do not pretend to be something else."""
 
 import re
 import unicodedata
@@ -25,18 +25,28 @@ class NameField(forms.CharField):
         return super().to_python(HIDDEN.sub("", value) if value else value)
 
 
+def is_visible(text: str) -> bool:
+    """Return whether anything of a text can be seen."""
+    seen = set(text) - BLANK
+    return any(unicodedata.category(character)[0] in "LNPS" for character in seen)
+
+
 def validate_visible(name: str) -> None:
     """Refuse a name without a visible character: in lists, it would be a link without text."""
-    seen = set(name) - BLANK
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in seen):
+    if not is_visible(name):
         raise ValidationError(_("Nothing of this name can be seen."))
 
 
 def validate_plain(name: str) -> None:
-    """Refuse a name that looks like a user name, or that runs into the lines around it."""
+    """Refuse a name or place that looks like a user name, or runs into the lines around it."""
     if name.lstrip().startswith(("@", "\uff20", "\ufe6b")):
         raise ValidationError(_("Leave out the @: your user name is shown beside your name."))
-    plain = unicodedata.normalize("NFD", name)
+    validate_marks(name)
+
+
+def validate_marks(text: str) -> None:
+    """Refuse a text that runs into the lines around it."""
+    plain = unicodedata.normalize("NFD", text)
     marks = "".join("m" if unicodedata.combining(each) else " " for each in plain)
     if "m" * (MAX_MARKS + 1) in marks:
         raise ValidationError(_("There are too many accents on one letter."))

@@ -1,9 +1,14 @@
 """Search for people by any part of their names, and paginate lists."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from django.conf import settings
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
 from .models import Profile, ProfileQuerySet, fold
 
@@ -28,17 +33,29 @@ class Page:
 
 
 def encode_cursor(pk: int) -> str:
-    """Return a cursor, opaque to others, for a row."""
-    return urlsafe_b64encode(pk.to_bytes(8)).decode().rstrip("=")
+    """Return a cursor for a row: encrypted, since gaps between keys would tell of hidden people."""
+    cipher = make_cipher(settings.SECRET_KEY)
+    return urlsafe_b64encode(cipher.encrypt(pk.to_bytes(8), None)).decode()
 
 
 def decode_cursor(cursor: str) -> int | None:
     """Return the row's key, or None for a cursor that we did not make."""
     try:
-        pk = int.from_bytes(urlsafe_b64decode(cursor + "="))
+        data = b64decode(cursor, altchars=b"-_", validate=True)
     except ValueError:
         return None
-    return pk if pk < 2**63 and encode_cursor(pk) == cursor else None
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        with suppress(InvalidTag):
+            return int.from_bytes(make_cipher(secret).decrypt(data, None))
+    return None
+
+
+def make_cipher(secret: str | bytes) -> AESSIV:
+    """Return the cipher of cursors: it needs no nonce, so a row has one cursor, and refuses others.
+
+    Encrypting is not signing: from a signed cursor, the key could be read.
+    """
+    return AESSIV(salted_hmac("profiles.cursor", "", secret, algorithm="sha256").digest())
 
 
 def paginate(profiles: ProfileQuerySet, after: str = "", before: str = "") -> Page:

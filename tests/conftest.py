@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.utils import translation
 
+from config import health
 from profiles.accounts.factors import VERIFIED
 from profiles.models import Profile, User
 from profiles.pictures import cell
@@ -67,8 +68,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def apart(settings: LazySettings, tmp_path: Path) -> None:
     """A media folder of each test's own, quick passwords, and no manifest of static files.
 
-    And the site's own language: what a visitor of the test before asked for is still active.
+    And the site's own language, and no known health: those of the test before are still active.
     """
+    health._answers.clear()
+    health._media_checked.clear()
     translation.activate(settings.LANGUAGE_CODE)
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STATIC_ROOT = tmp_path / "staticfiles"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import django
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.hashers import make_password
@@ -19,6 +18,7 @@ from profiles.models import AddressChange, User
 
 from .conftest import sign_in
 from .helpers.accounts import JOINING, PASSWORD, emails, find_link, join, may_sign_in, read
+from .helpers.mails import run_mail_server, use_mail_server
 from .helpers.servers import find, make_environment, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -162,13 +162,7 @@ def test_an_earlier_link_does_not_take_the_address_back(as_ada: Client) -> None:
 @pytest.fixture
 def no_mail_server(settings: LazySettings) -> None:
     """A mail server that does not answer."""
-    backend = "django.core.mail.backends.smtp.EmailBackend"
-    if django.VERSION < (6, 1):
-        settings.EMAIL_BACKEND = backend
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    else:
-        options = {"host": "127.0.0.1", "port": 9}
-        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
+    use_mail_server(settings, 9)
 
 
 def test_the_mail_server_is_the_one_of_the_address(tmp_path: Path) -> None:
@@ -183,19 +177,83 @@ print(server.username, server.password, server.host, server.port, server.use_tls
     assert result.stdout.split() == ["ada", "secret", "mail.example", "2525", "True", "10"]
 
 
-@pytest.mark.usefixtures("no_mail_server")
-def test_a_mail_server_that_is_down_breaks_no_page(as_ada: Client) -> None:
+UNSENT = "We could not send the mail. Check the address, or try again in a few minutes."
+EMAILS = ["ada@example.org", "new@example.org", "grace@example.org", "x@" + "ü" * 60 + ".example"]
+
+
+@pytest.mark.usefixtures("no_mail_server", "grace")
+@pytest.mark.parametrize("email", EMAILS)
+def test_who_gets_no_mail_is_told_and_nothing_has_changed(email: str, as_ada: Client) -> None:
     answers = [
-        ask_for_address(as_ada, "new@example.org"),
-        Client().post("/accounts/password_reset/", {"email": "ada@example.org"}),
+        ask_for_address(as_ada, email),
+        Client().post("/accounts/password_reset/", {"email": email}),
     ]
-    assert [answer.status_code for answer in answers] == [302, 302]
+    for answer in answers:
+        page = answer.content.decode()
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        assert UNSENT in page
+        assert f'value="{email}"' in page
+    assert not AddressChange.objects.exists()
+    assert emails() == {"ada": "ada@example.org", "grace": "grace@example.org"}
+
+
+@pytest.mark.usefixtures("ada")
+def test_while_the_mail_server_is_down_nothing_tells_who_is_a_member(
+    client: Client, settings: LazySettings
+) -> None:
+    use_mail_server(settings, 9)
+    pages = []
+    for email in ("ada@example.org", "eve@example.org"):
+        page = client.post("/accounts/password_reset/", {"email": email}).content.decode()
+        pages.append(re.sub(r'value="[^"]*"', "", page))
+    for name, email in (("anna", "ada@example.org"), ("mary", "eve@example.org")):
+        member = Client()
+        join(member, username=name, email=email)
+        pages.append(read(member, "/profile/edit/").replace(name, "mary"))
+    assert pages[0] == pages[1]
+    assert pages[2] == pages[3]
+
+
+def test_a_mail_that_was_not_sent_does_not_count_against_the_mailbox(
+    as_ada: Client, settings: LazySettings
+) -> None:
+    settings.THROTTLES = settings.THROTTLES | {"recipient": 1, "reset": 1}
+    with run_mail_server(settings, "RCPT") as server:
+        for _ in range(2):
+            assert ask_for_address(as_ada, "new@example.org").status_code == 503
+            answer = Client().post("/accounts/password_reset/", {"email": "ada@example.org"})
+            assert answer.status_code == 503
+        server.refused = ""
+        assert ask_for_address(as_ada, "new@example.org").status_code == 302
+        answer = Client().post("/accounts/password_reset/", {"email": "ada@example.org"})
+        assert (answer.status_code, server.count) == (302, 2)
+
+
+def test_a_link_still_works_if_the_next_could_not_be_sent(
+    as_ada: Client, settings: LazySettings
+) -> None:
+    ask_for_address(as_ada, "new@example.org")
+    use_mail_server(settings, 9)
+    assert ask_for_address(as_ada, "newer@example.org").status_code == 503
+    as_ada.post(find_link())
+    assert emails() == {"ada": "new@example.org"}
 
 
 @pytest.mark.usefixtures("no_mail_server")
-def test_joining_works_while_the_mail_server_is_down(client: Client) -> None:
-    assert join(client) == "/profile/edit/?welcome"
+@pytest.mark.parametrize("email", EMAILS)
+def test_joining_works_while_the_mail_server_is_down(email: str, client: Client) -> None:
+    assert join(client, email=email) == "/profile/edit/?welcome"
     assert User.objects.get().username == "mary"
+    page = read(client, "/profile/edit/?welcome")
+    assert "We could not send the mail that confirms your address." in page
+    assert "that we sent" not in page
+    assert "A link was sent" not in read(client, "/profile/edit/")
+
+
+def test_where_no_mail_is_sent_no_address_is_stored(client: Client, settings: LazySettings) -> None:
+    settings.HAS_MAIL = False
+    join(client)
+    assert not AddressChange.objects.exists()
 
 
 def test_a_link_works_once(client: Client) -> None:

@@ -1,11 +1,16 @@
 """Django's admin, where staff manage accounts and pictures."""
 
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -390,3 +395,48 @@ def test_an_account_that_has_left_is_not_brought_back(ada: User) -> None:
     with pytest.raises(User.DoesNotExist):
         ada.save()
     assert not User.objects.exists()
+
+
+def list_log() -> list[tuple[str, int]]:
+    """Return which rows the admin's log names, and what was done to them."""
+    return list(LogEntry.objects.order_by("pk").values_list("object_repr", "action_flag"))
+
+
+def test_the_log_keeps_no_name_of_an_account(as_root: Client) -> None:
+    add(as_root, "mary")
+    mary = User.objects.get(username="mary")
+    change_account(as_root, mary, email="mary@example.org", username="mary2")
+    change(as_root, mary, display_name="Mary Shelley")
+    as_root.post(f"/admin/profiles/user/{mary.pk}/delete/", {"post": "yes"})
+    account, profile = f"#{mary.pk}", f"#{mary.profile.pk}"
+    assert list_log() == [(account, 1), (account, 2), (profile, 2), (account, 3)]
+    entry = LogEntry.objects.get(action_flag=3)
+    root = User.objects.get(username="root")
+    assert (entry.user_id, entry.object_id) == (root.pk, str(mary.pk))
+    assert "mary" not in str(list(LogEntry.objects.values())).lower()
+    as_root.get("/admin/")  # It shows the messages of what was done.
+    page = as_root.get("/admin/").content.decode()
+    assert account in page
+    assert "mary" not in page.lower()
+
+
+@pytest.mark.parametrize("model", ["user", "profile"])
+def test_the_log_keeps_no_name_of_many_accounts_either(
+    model: str, as_root: Client, ada: User, grace: User
+) -> None:
+    users = [ada, grace]
+    keys = [user.pk if model == "user" else user.profile.pk for user in users]
+    fields = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+    as_root.post(f"/admin/profiles/{model}/", fields)
+    assert sorted(list_log()) == sorted((f"#{key}", 3) for key in keys)
+
+
+def test_names_that_the_log_has_kept_are_removed(as_root: Client, ada: User) -> None:
+    root = User.objects.get(username="root")
+    for row in (ada, ada.profile, ContentType.objects.get_for_model(User)):
+        LogEntry.objects.log_actions(root.pk, [row], 2)
+    other = LogEntry.objects.latest("pk")
+    migration = import_module("profiles.migrations.0006_remove_names_from_log")
+    migration.remove_names(apps, SimpleNamespace(connection=connection))
+    assert list_log() == [(f"#{ada.pk}", 2), (f"#{ada.profile.pk}", 2), (other.object_repr, 2)]
+    assert not other.object_repr.startswith("#")

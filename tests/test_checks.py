@@ -236,8 +236,22 @@ def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
 def test_a_host_with_a_scheme_is_an_error(settings: LazySettings) -> None:
     settings.ALLOWED_HOSTS = ["likeness.example", ".likeness.example", "[::1]", "*"]
     assert "profiles.E011" not in ids(deploy=True)
-    settings.ALLOWED_HOSTS = ["https://likeness.example"]
-    assert "profiles.E011" in ids(deploy=True)
+    for wrong in ("https://likeness.example", "likeness.example:https", "2001:db8::1"):
+        settings.ALLOWED_HOSTS = ["likeness.example", wrong]
+        assert "profiles.E011" in ids(deploy=True)
+
+
+def test_a_host_may_have_a_port(tmp_path: Path) -> None:
+    hosts = "likeness.example:8443,[::1]:8000,.likeness.example,2001:db8::1"
+    environment = make_environment(tmp_path, DJANGO_ALLOWED_HOSTS=hosts)
+    code = "from django.conf import settings; print(*settings.ALLOWED_HOSTS)"
+    done = manage(environment, "shell", "--no-imports", "-c", code)
+    assert done.stdout == "likeness.example [::1] .likeness.example 2001:db8::1\n", done.stderr
+    error = manage(environment, "check", "--deploy").stderr
+    assert "DJANGO_ALLOWED_HOSTS contains '2001:db8::1', which is not a host name." in error
+    error = manage(environment | {"DJANGO_ALLOWED_HOSTS": hosts[:-12]}, "check", "--deploy").stderr
+    assert "E011" not in error
+    assert "E004" in error
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,15 @@ def read_etag(client: Client, url: str) -> str:
     return response["ETag"]
 
 
+@pytest.mark.parametrize("visibility", ["public", "members"])
+def test_no_file_tells_when_it_was_uploaded_hidden_or_shown(
+    visibility: str, ada: User, settings: LazySettings
+) -> None:
+    ada.profile.change(visibility=visibility)
+    times = {path.stat().st_mtime for path in settings.MEDIA_ROOT.rglob("*.*")}
+    assert times == {946_684_800}  # 1 January 2000
+
+
 def test_a_part_of_a_picture_is_answered_with_the_whole(ada: User, client: Client) -> None:
     response = client.get(ada.profile.avatar.url, headers={"Range": "bytes=0-9"})
     assert response.status_code == HTTPStatus.OK

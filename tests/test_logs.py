@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
@@ -19,6 +20,7 @@ from django.test import Client
 from config.logs import Formatter
 from profiles.models import User
 
+from .helpers.mails import run_mail_server, use_mail_server
 from .helpers.pictures import draw, draw_jpeg, encode, make_exif
 from .helpers.servers import GUNICORN, find, get, make_environment, manage, serve
 
@@ -99,6 +101,31 @@ def test_no_mailed_link_is_in_the_log(ada: User, as_ada: Client, lines: Lines) -
         for url in (link, link + "further/", link.replace("accounts", "%61ccounts")):
             as_ada.get(url)
         assert not any(part in str(lines()) for part in link.split("/") if len(part) > 12)
+
+
+@pytest.mark.parametrize("refused", ["MAIL", "RCPT", "DATA"])
+def test_no_address_is_in_the_log_of_a_mail_that_was_refused(
+    refused: str, as_ada: Client, settings: LazySettings, lines: Lines
+) -> None:
+    account = {"username": "mary", "password1": "engine no 1", "password2": "engine no 1"}
+    with run_mail_server(settings, refused):
+        as_ada.post("/accounts/email/", {"email": "new@secret.example", "password": "pass phrase"})
+        Client().post("/accounts/password_reset/", {"email": "ada@example.org"})
+        Client().post("/accounts/password_reset/", {"email": "eve@secret.example"})
+        Client().post("/accounts/signup/", account | {"email": "mary@secret.example"})
+    errors = [line["message"] for line in lines("profiles")]
+    name = {"MAIL": "SMTPSenderRefused", "RCPT": "SMTPRecipientsRefused", "DATA": "SMTPDataError"}
+    assert errors == [f"A mail could not be sent: {name[refused]} 550"] * 4
+    assert not re.search("@|%40|secret|Traceback", str(lines()))
+
+
+def test_what_keeps_the_site_from_its_mail_server_is_in_the_log(
+    ada: User, settings: LazySettings, lines: Lines
+) -> None:
+    use_mail_server(settings, 9)
+    Client().post("/accounts/password_reset/", {"email": "ada@example.org"})
+    [line] = lines("profiles")
+    assert line["message"].startswith("A mail could not be sent: ConnectionRefusedError [Errno")
 
 
 def test_an_error_is_one_line_with_its_traceback(db: None, lines: Lines) -> None:

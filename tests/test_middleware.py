@@ -2,21 +2,25 @@
 
 import re
 import shutil
+import signal
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.conf import LazySettings
+from django.core.files.storage import Storage
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from config import health, logs
+from config import logs
 from profiles.models import User
 
 from .conftest import list_media
+from .helpers.servers import make_environment, manage
 
 
 class Clock:
@@ -30,13 +34,11 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """The test's clock; at its start the media have not been checked yet."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The test's clock."""
     clock = Clock()
     monkeypatch.setattr("config.health.time.monotonic", clock)
-    health._media_checked.clear()
-    yield clock
-    health._media_checked.clear()
+    return clock
 
 
 MEGABYTE, GIGABYTE = 1_000_000, 1_000_000_000
@@ -75,6 +77,27 @@ def test_a_healthy_site_says_ok(db: None, client: Client) -> None:
     assert (response.status_code, response.content) == (200, b"ok")
     assert response.headers["Content-Type"] == "text/plain"
     assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"])
+def test_the_health_can_only_be_read(method: str, db: None, client: Client) -> None:
+    response = client.generic(method, "/healthz")
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.head("/healthz").status_code == 200
+
+
+def test_the_health_is_found_out_once_a_second(db: None, client: Client, clock: Clock) -> None:
+    assert ask(client) == (200, "ok")
+    MigrationRecorder.Migration.objects.filter(app="profiles").delete()
+    clock.now += 0.9
+    with CaptureQueriesContext(connection) as queries:
+        assert ask(client) == (200, "ok")
+    assert len(queries) == 0
+    assert ask(client, "/healthz?media=1") == (503, "A migration is missing.")
+    clock.now += 0.1
+    assert ask(client) == (503, "A migration is missing.")
 
 
 @pytest.mark.parametrize("host", ["10.0.0.7:8000", "evil.example", "localhost", "[::1]", "a b"])
@@ -125,6 +148,48 @@ def test_the_media_can_be_written_and_nothing_is_left(
     assert ask(client, "/healthz?media=1") == (200, "ok")
     assert settings.MEDIA_ROOT.is_dir()
     assert list_media(settings) == []
+
+
+class Bucket(Storage):
+    """A bucket, which refuses a name that is taken."""
+
+    names: ClassVar[set[str]] = set()
+
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        if name in self.names:
+            raise FileExistsError(name)
+        self.names.add(str(name))
+        return str(name)
+
+    def delete(self, name: str) -> None:
+        self.names.discard(name)
+
+
+def test_what_a_killed_check_left_in_a_bucket_is_deleted_by_the_next(
+    db: None, client: Client, settings: LazySettings
+) -> None:
+    bucket = {"BACKEND": "tests.test_middleware.Bucket"}
+    settings.STORAGES = settings.STORAGES | {"protected": bucket}
+    Bucket.names.add("healthz")
+    assert ask(client, "/healthz?media=1") == (200, "ok")
+    assert not Bucket.names
+
+
+def test_a_check_that_is_killed_leaves_no_file(tmp_path: Path) -> None:
+    code = """
+import os, signal, tempfile
+from config import health
+make = tempfile.TemporaryFile
+def kill(**options):
+    file = make(**options)
+    file.write(b"ok")
+    os.kill(os.getpid(), signal.SIGKILL)
+tempfile.TemporaryFile = kill
+health.can_write_media()
+"""
+    done = manage(make_environment(tmp_path), "shell", "--no-imports", "-c", code)
+    assert done.returncode == -signal.SIGKILL
+    assert list((tmp_path / "media").iterdir()) == []
 
 
 def test_by_default_the_media_are_not_checked(

@@ -1,5 +1,7 @@
 """Names and websites that pretend to be something else."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -68,6 +70,25 @@ def test_a_name_of_nothing_is_refused(name: str, as_ada: Client) -> None:
 
 def test_a_name_does_not_run_into_the_lines_around_it(as_ada: Client) -> None:
     assert "too many accents" in edit(as_ada, 400, display_name="A" + "\u0301" * 50 + "da")
+
+
+@pytest.mark.parametrize("field", ["location", "bio"])
+def test_nor_does_a_place_or_a_text(field: str, as_ada: Client) -> None:
+    plain: dict[str, Any] = {field: "Nguyễn Thị Ánh"}
+    edit(as_ada, **plain)
+    heaped: dict[str, Any] = {field: "A" + "\u0301" * 50 + "da"}
+    assert "too many accents" in edit(as_ada, 400, **heaped)
+
+
+@pytest.mark.parametrize("place", ["@grace", "＠grace", "\u200b@grace"])
+def test_a_place_does_not_look_like_a_user_name(place: str, as_ada: Client) -> None:
+    assert "Leave out the @" in edit(as_ada, 400, location=place)
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u2800\u2800", "\u202e\u202c", "\u3164"])
+def test_a_description_of_nothing_is_none(text: str, as_ada: Client) -> None:
+    as_ada.post("/profile/avatar/", {"description": text})
+    assert 'alt="Picture of Ada Lovelace"' in as_ada.get("/profiles/ada/").content.decode()
 
 
 @pytest.mark.parametrize("website", ["https://bank.example:p@evil.example", "https://a@b.example/"])

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from profiles.models import User
+from profiles.models import Profile, User
 
 from .conftest import sign_in
 
@@ -189,7 +189,42 @@ def test_a_website_is_named_without_its_scheme_and_gets_no_credit(
     change(ada, website="https://ada.example/notes")
     page = read(client, "/profiles/ada/")
     link = '<a class="website" href="https://ada.example/notes" rel="me nofollow noopener">'
-    assert f"{link}<bdi>ada.example/notes</bdi></a>" in page
+    assert f'{link}<bdi dir="ltr">ada.example<span>/notes</span></bdi></a>' in page
+
+
+@pytest.mark.parametrize(
+    ("website", "host", "rest"),
+    [
+        ("http://ada.example", "ada.example", ""),
+        ("https://ada.example/", "ada.example", ""),
+        ("https://ADA.example:8443/A/", "ada.example:8443", "/A/"),
+        ("https://ada.example/?x=https://bank.example", "ada.example", "/?x=https://bank.example"),
+        ("https://ada.example?https://", "ada.example", "?https://"),
+        ("https://ada.example#@bank.example", "ada.example", "#@bank.example"),
+        ("https://bank.example@ada.example/", "ada.example", ""),
+        ("https://bank.example:p@x@ada.example/@ada", "ada.example", "/@ada"),
+        ("https://ada.example\\@bank.example/", "ada.example", "%5C@bank.example/"),
+        ("https:\\\\ada.example\\", "ada.example", ""),
+        ("https:////ada.example//bank.example", "ada.example", "//bank.example"),
+        ("HTTPS://ada.exa\nmple/", "ada.example", ""),
+        ("https://ada.example/\u202emoc.knab", "ada.example", "/%E2%80%AEmoc.knab"),
+        ("https://ada.example/عدا", "ada.example", "/%D8%B9%D8%AF%D8%A7"),
+        ("https://bаnk.example/", "xn--bnk-6cd.example", ""),  # With a Cyrillic letter.
+        ("https://straße.example/", "xn--strae-oqa.example", ""),
+        ("https://BÜCHER.example/", "xn--bcher-kva.example", ""),
+        ("https://xn--bcher-kva.example/", "xn--bcher-kva.example", ""),
+        ("https://ａｄａ。example/", "ada.example", ""),
+        ("https://[::1]:8000/x", "[::1]:8000", "/x"),
+        ("https://[", "[", ""),
+        ("no address", "", "no%20address"),
+    ],
+)
+def test_a_website_is_named_by_the_host_that_a_browser_asks(
+    website: str, host: str, rest: str, ada: User, client: Client
+) -> None:
+    Profile.objects.filter(user=ada).update(website=website)
+    page = read(client, "/profiles/ada/")
+    assert f'<bdi dir="ltr">{host}<span>{rest}</span></bdi>' in page
 
 
 def test_the_picture_is_described_to_those_who_do_not_see_it(ada: User, client: Client) -> None:

@@ -1,6 +1,7 @@
 """Who is listed and found, in what order and page by page, and at what cost."""
 
 import re
+from base64 import b64decode
 from html import unescape
 from urllib.parse import quote
 
@@ -128,6 +129,17 @@ def test_nobody_is_lost_or_repeated_when_others_join_meanwhile(db: None, client:
     link = find_link(client.get("/profiles/").content.decode(), "next")
     join(3, "newcomer")
     assert visit(client, link) == names[24:]
+
+
+def test_the_links_do_not_tell_how_many_are_hidden(db: None, client: Client) -> None:
+    names = join(26)
+    cursors = []
+    for hidden in (0, 1):
+        Profile.objects.filter(user__username__in=names[:hidden]).update(visibility="private")
+        link = find_link(client.get("/profiles/").content.decode(), "next")
+        cursors.append(b64decode(link.partition("=")[2] + "==", b"-_"))
+    # Of neighbours in the table, nearly every byte differs, as in those of strangers.
+    assert sum(one == other for one, other in zip(*cursors, strict=True)) < 6
 
 
 @pytest.mark.parametrize("name", ["after", "before"])

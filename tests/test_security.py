@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.db import OperationalError, connection
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from profiles.models import Attempts, User
 
+from .helpers.accounts import JOINING
 from .helpers.servers import GUNICORN, find, get, make_environment, manage, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +79,42 @@ def test_an_error_page_is_guarded_like_any_other_while_the_database_is_down(as_a
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "testserver@evil"])
 def test_another_host_is_not_answered(host: str, db: None, client: Client) -> None:
     assert client.get("/", headers={"host": host}).status_code == 400
+
+
+MAILED_HOSTS = [
+    ("testserver", "testserver"),
+    ("testserver:8443", "testserver"),
+    ("TESTSERVER.:8443", "testserver"),
+    ("likeness.example:8443", "likeness.example:8443"),
+    ("likeness.example:9000", "likeness.example:8443"),
+    ("likeness.example", "likeness.example:8443"),
+    ("two.example:9000", "two.example:9000"),
+    ("two.example:8000", "two.example"),
+    ("a.three.example:9000", "a.three.example"),
+    ("a.three.example:8443", "a.three.example:8443"),
+    ("[2001:db8::1]:8443", "[2001:db8::1]"),
+    ("localhost:8000", "localhost:8000"),
+    ("127.0.0.1:8000", "127.0.0.1:8000"),
+    ("[::1]:8000", "[::1]:8000"),
+]
+
+
+@pytest.mark.parametrize(("asked", "mailed"), MAILED_HOSTS)
+def test_a_mailed_link_has_no_port_but_one_of_the_settings(
+    asked: str, mailed: str, ada: User, as_ada: Client, settings: LazySettings
+) -> None:
+    two, three = [["two.example"], ["two.example", "9000"]], [[".three.example"]]
+    settings.HOSTS = [["likeness.example", "8443"], *two, *three, [".three.example", "8443"]]
+    settings.ALLOWED_HOSTS = ["*"]
+    headers = {"host": asked}
+    fields = {"email": "new@example.org", "password": "pass phrase"}
+    Client().post("/accounts/password_reset/", {"email": "ada@example.org"}, headers=headers)
+    as_ada.post("/accounts/email/", fields, headers=headers)
+    as_ada.post(find(r"/accounts/confirm/\S+", str(mail.outbox[1].body)), headers=headers)
+    as_ada.post("/accounts/email/", fields | {"email": "new@example.org"}, headers=headers)
+    Client().post("/accounts/signup/", JOINING | {"email": "new@example.org"}, headers=headers)
+    links = [re.findall(r"http://([^/]+)", str(message.body)) for message in mail.outbox]
+    assert links == [[mailed], [mailed], [mailed], [mailed], [mailed, mailed]]
 
 
 @pytest.mark.parametrize("place", ["https://evil.example/", "//evil.example", "/\\evil.example"])

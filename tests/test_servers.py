@@ -3,6 +3,8 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,31 @@ def test_a_page_shows_a_picture_that_is_there(site: Site) -> None:
     response, body = get(port, find(r"/media/avatars/[^\" ]*-256\.webp", page.decode()))
     assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
     assert body.startswith(b"RIFF")
+
+
+def test_a_picture_does_not_tell_when_it_was_uploaded(site: Site) -> None:
+    port, developing, _ = site
+    _, page = get(port, "/profiles/demo-00001/")
+    path = find(r"/media/avatars/[^\" ]*-256\.webp", page.decode())
+    first, _ = get(port, path)
+    date = first.getheader("Last-Modified", "")
+    assert date == ("Sat, 01 Jan 2000 00:00:00 GMT" if developing else "")
+    etag = first.getheader("ETag", "")
+    known = {"If_Modified_Since": date} if developing else {"If_None_Match": etag}
+    assert etag in ("", f'"{Path(path).name}"')
+    assert get(port, path, **known)[0].status == 304
+
+
+@pytest.mark.parametrize(("name", "value"), [("SCRIPT_NAME", "/evil"), ("PATH_INFO", "/admin/")])
+def test_no_header_changes_where_the_site_is(name: str, value: str, site: Site) -> None:
+    port, _, _ = site
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/how-it-works/", headers={name: value})
+        response = connection.getresponse()
+        page = response.read().decode()
+    assert response.status == 200
+    assert 'href="/profiles/"' in page
+    assert "evil" not in page
 
 
 @pytest.mark.parametrize("charset", ["base64", "utf-7", "undefined", "UTF-8", "x"])

@@ -152,8 +152,14 @@ def test_initials_need_no_request(mary: User) -> None:
 
 def test_initials_have_a_colour_and_a_size_of_their_own(mary: User) -> None:
     image = read_attributes(show(mary, "size=40"))
-    assert image["class"] == f"avatar hue-{mary.profile.pk % 12}"
+    assert re.fullmatch(r"avatar hue-\d\d?", image["class"])
     assert (image["width"], image["height"]) == ("40", "40")
+
+
+def test_the_colour_of_initials_does_not_tell_who_joined_when(mary: User) -> None:
+    before = show(mary)
+    Profile.objects.filter(user=mary).update(id=mary.profile.pk + 1)
+    assert show(User.objects.get(pk=mary.pk)) == before
 
 
 def test_initials_are_never_read_aloud(mary: User) -> None:

@@ -5,18 +5,13 @@ Each link works once. Whoever has only a link cannot use it: the first asks for 
 is void once the password has changed; the second leads to a new password, as a reset does.
 """
 
-import logging
 from datetime import timedelta
-from smtplib import SMTPException
-from typing import Any
 
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -24,8 +19,8 @@ from django.utils.translation import gettext as _
 
 from ..models import AddressChange, User
 from .factors import remove_factors
+from .mails import send_template_mail
 
-logger = logging.getLogger(__name__)
 CONFIRM_SALT, UNDO_SALT = "profiles.confirm", "profiles.undo"
 TIME_TO_CONFIRM, TIME_TO_UNDO = timedelta(days=3), timedelta(days=14)
 
@@ -35,19 +30,18 @@ def find_pending(user: User) -> AddressChange | None:
     return user.address_changes.filter(is_confirmed=False, ends__gt=timezone.now()).first()
 
 
-def ask_for_change(request: HttpRequest, user: User, email: str) -> None:
+def ask_for_change(request: HttpRequest, user: User, email: str) -> bool:
     """Mail a link that gives the address to the user; if another account has it, mail its owner.
 
-    All else is the same in both cases, so that nothing shows who is a member.
+    All else is the same in both cases, so that nothing shows who is a member. Returns whether the
+    mail could be sent; if not, nothing has changed.
     """
     AddressChange.objects.filter(ends__lte=timezone.now()).delete()
-    with transaction.atomic():
-        cancel_change(user)
-        ends = timezone.now() + TIME_TO_CONFIRM
-        change = AddressChange.objects.create(user=user, new=email, ends=ends)
+    ends = timezone.now() + TIME_TO_CONFIRM
+    change = AddressChange.objects.create(user=user, new=email, ends=ends)
     owner = User.with_email(email).exclude(pk=user.pk).first()
     token = signing.dumps(change.pk, salt=make_confirm_salt(user))
-    send_template_mail(
+    is_sent = send_template_mail(
         request,
         "known_address" if owner else "confirm",
         _("You have an account already") if owner else _("Confirm your address"),
@@ -55,6 +49,10 @@ def ask_for_change(request: HttpRequest, user: User, email: str) -> None:
         user=owner or user,
         link=reverse("login") if owner else reverse("confirm", kwargs={"token": token}),
     )
+    pending = user.address_changes.filter(is_confirmed=False)
+    # An earlier change waits until the link of the new one is sent.
+    (pending.filter(pk__lt=change.pk) if is_sent else pending.filter(pk=change.pk)).delete()
+    return is_sent
 
 
 def cancel_change(user: User) -> None:
@@ -65,19 +63,6 @@ def cancel_change(user: User) -> None:
 def make_confirm_salt(user: User) -> str:
     """Return what the link's signature depends on: among others, the hash of the password."""
     return f"{CONFIRM_SALT} {user.password}"
-
-
-def send_template_mail(
-    request: HttpRequest, name: str, subject: str, email: str, *, link: str, **context: Any
-) -> None:
-    """Render a template and mail it; log an error if the mail server does not take it."""
-    context["link"] = request.build_absolute_uri(link)
-    context["reset"] = request.build_absolute_uri(reverse("password_reset"))
-    message = render_to_string(f"registration/{name}_email.txt", context)
-    try:
-        send_mail(f"Likeness: {subject}", message, None, [email])
-    except (OSError, SMTPException):
-        logger.exception("A mail could not be sent.")
 
 
 def read_change(user: User, token: str) -> AddressChange:

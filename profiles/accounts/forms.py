@@ -9,6 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, Use
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,6 +17,7 @@ from ..models import User
 from ..names import NameField, validate_visible
 from ..throttles import ThrottledForm, count_attempt, lock_out, take_back_attempt
 from .factors import find_step, use_app_code, use_recovery_code
+from .mails import deliver, find_host
 from .passkeys import use_passkey
 
 
@@ -141,6 +143,12 @@ class MailingForm(ThrottledForm):
         """Count a mail to the mailbox, from whichever visitor; return whether it may be sent."""
         return self.throttle(self.throttle_name, find_mailbox(self.cleaned_data["email"]))
 
+    def report_unsent(self) -> None:
+        """Add an error, the same for any address, and take the mail back that was counted."""
+        take_back_attempt(self.throttle_name, find_mailbox(self.cleaned_data["email"]))
+        message = _("We could not send the mail. Check the address, or try again in a few minutes.")
+        self.add_error(None, ValidationError(message, code="mail"))
+
 
 def find_mailbox(email: str) -> str:
     """Return one address for all that lead to the same mailbox: with "+" and words, or dots."""
@@ -214,3 +222,21 @@ class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both h
         """Return the account with the address, or an unsaved one that causes the same work."""
         users = User.with_email(email).filter(is_active=True)
         return [user for user in users if user.has_usable_password()] or [User(email=email)]
+
+    def save(self, domain_override: str | None = None, **options: Any) -> None:  # type: ignore[override]
+        """Send the mail, with a link whose port is one of the settings."""
+        super().save(domain_override or find_host(options["request"]), **options)
+
+    def send_mail(
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
+        """Send the mail as all others are sent, since Django would log whose account it is."""
+        subject = "".join(render_to_string(subject_template_name, context).splitlines())
+        if not deliver(subject, render_to_string(email_template_name, context), to_email):
+            self.report_unsent()

@@ -20,8 +20,8 @@ def mail_owner(request: HttpRequest, user: User, name: str, subject: str, **cont
 def tell_of_factor(request: HttpRequest, user: User, sentence: str, undo: str = "") -> None:
     """Mail the owner of an account how signing in has changed, and the link that undoes it."""
     subject = _("A change of how you sign in")
-    undo = undo and request.build_absolute_uri(undo)
-    mail_owner(request, user, "changed_factor", subject, sentence=sentence, undo=undo)
+    context = {"sentence": sentence, "is_undo": bool(undo), "link": undo or reverse("account")}
+    mail_owner(request, user, "changed_factor", subject, **context)
 
 
 def tell_of_removal(request: HttpRequest, user: User) -> None:

@@ -40,7 +40,7 @@ FALSE = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, Rec
 REQUIRED = UserVerificationRequirement.REQUIRED
 
 
-def find_host(request: HttpRequest) -> str:
+def find_rp_id(request: HttpRequest) -> str:
     """Return the name that passkeys belong to, or "" for an address, which can have none."""
     host = split_domain_port(request.get_host())[0]
     try:
@@ -53,7 +53,7 @@ def find_host(request: HttpRequest) -> str:
 def ask_to_create(request: HttpRequest, user: User) -> dict[str, Any]:
     """Return the options for a browser to make a passkey; remember the challenge."""
     options = webauthn.generate_registration_options(
-        rp_id=find_host(request),
+        rp_id=find_rp_id(request),
         rp_name="Likeness",
         user_name=user.username,
         user_id=salted_hmac("profiles.passkeys", str(user.pk), algorithm="sha256").digest(),
@@ -69,7 +69,7 @@ def ask_to_create(request: HttpRequest, user: User) -> dict[str, Any]:
 def ask_to_use(request: HttpRequest, user: User | None) -> dict[str, Any]:
     """Return the options for a browser to use a passkey, anybody's if `user` is None."""
     options = webauthn.generate_authentication_options(
-        rp_id=find_host(request),
+        rp_id=find_rp_id(request),
         allow_credentials=describe_passkeys(user) if user else None,
         user_verification=REQUIRED,
     )
@@ -157,6 +157,6 @@ def take_expectations(request: HttpRequest) -> dict[str, Any]:
     origin = f"{request.scheme}://{request.get_host()}"
     return {
         "expected_challenge": base64url_to_bytes(challenge),
-        "expected_rp_id": find_host(request),
+        "expected_rp_id": find_rp_id(request),
         "expected_origin": [origin, *settings.CSRF_TRUSTED_ORIGINS],
     }

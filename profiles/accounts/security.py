@@ -33,7 +33,7 @@ from .factors import (
 )
 from .forms import AppForm, PasskeyForm
 from .notices import tell_of_factor
-from .passkeys import ask_to_create, create_passkey, find_host
+from .passkeys import ask_to_create, create_passkey, find_rp_id
 from .qr import draw_qr
 from .undoing import make_undo_link
 
@@ -62,7 +62,7 @@ def account(request: MemberRequest) -> HttpResponse:
         "has_mail": settings.HAS_MAIL,
         "pending": find_pending(user),
         "passkeys": user.passkeys.order_by("pk"),
-        "passkey_host": find_host(request),
+        "passkey_host": find_rp_id(request),
         "app": CodeApp.objects.filter(user=user).first(),
         "codes": user.recovery_codes.count(),
     }
@@ -91,7 +91,7 @@ def add_app(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_passkey(request: MemberRequest) -> HttpResponse:
     """Ask for the name of a passkey, and store the one that the browser has made."""
-    if not find_host(request):
+    if not find_rp_id(request):
         raise Http404
     form = PasskeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -111,7 +111,7 @@ def add_passkey(request: MemberRequest) -> HttpResponse:
 @require_POST
 def create_options(request: MemberRequest) -> HttpResponse:
     """Return what a browser needs to make a passkey."""
-    if not find_host(request):
+    if not find_rp_id(request):
         raise Http404
     return JsonResponse(ask_to_create(request, request.user))
 

@@ -20,7 +20,7 @@ from ..clients import remember_browser
 from ..models import MemberRequest, User
 from .factors import admit, find_held, has_factor, hold_sign_in, mark_verified
 from .forms import FactorForm, PasswordForm, SignInForm
-from .passkeys import ask_to_use, find_host, use_passkey
+from .passkeys import ask_to_use, find_rp_id, use_passkey
 
 
 def enter(request: HttpRequest, user: User, url: str, factor: str = "") -> HttpResponse:
@@ -54,7 +54,7 @@ class LoginView(views.LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         # Without mail, no link to a password reset is shown.
-        context = {"has_mail": settings.HAS_MAIL, "passkey_host": find_host(self.request)}
+        context = {"has_mail": settings.HAS_MAIL, "passkey_host": find_rp_id(self.request)}
         return super().get_context_data(**kwargs, **context)
 
 
@@ -97,13 +97,13 @@ def ask_again(request: MemberRequest) -> HttpResponse:
 
 def show_passkeys(request: HttpRequest) -> dict[str, str]:
     """Return what a page with the button for passkeys needs."""
-    return {"passkey_host": find_host(request), "options_url": reverse("passkey-options")}
+    return {"passkey_host": find_rp_id(request), "options_url": reverse("passkey-options")}
 
 
 @require_POST
 def passkey_options(request: HttpRequest, anybody: bool = False) -> HttpResponse:
     """Return what a browser needs to use a passkey: anybody's, or of who is signing in."""
-    if not find_host(request):
+    if not find_rp_id(request):
         raise Http404
     if anybody:
         return JsonResponse(ask_to_use(request, None))

@@ -46,11 +46,21 @@ def signup(request: HttpRequest) -> HttpResponse:
     form.throttle("sign_up", request)
     if form.is_valid() and form.count_mail() and (user := form.save_unless_taken()):
         response = enter(request, user, reverse("profiles:edit") + "?welcome")
-        ask_for_change(request, user, form.cleaned_data["email"])
         if settings.HAS_MAIL:
-            messages.success(request, _("Welcome.") + " " + format_next_step(form))
+            welcome(request, form, ask_for_change(request, user, form.cleaned_data["email"]))
         return response
     return render_form(request, "registration/signup.html", form)
+
+
+def welcome(request: HttpRequest, form: SignupForm, is_sent: bool) -> None:
+    """Say what to do next; where the mail could not be sent, how to ask for another."""
+    if is_sent:
+        return messages.success(request, _("Welcome.") + " " + format_next_step(form))
+    message = _(
+        "Welcome. We could not send the mail that confirms your address. Ask for another in a few "
+        "minutes: choose “Edit profile” on your page, then “Confirm an address”."
+    )
+    return messages.warning(request, message)
 
 
 def format_next_step(form: SignupForm | EmailForm) -> str:
@@ -124,9 +134,10 @@ def change_email(request: MemberRequest) -> HttpResponse:
     form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
     form.throttle("mail", request.user.pk)
     if form.is_valid() and form.count_mail():
-        ask_for_change(request, request.user, form.cleaned_data["email"])
-        messages.success(request, format_next_step(form))
-        return redirect("account")
+        if ask_for_change(request, request.user, form.cleaned_data["email"]):
+            messages.success(request, format_next_step(form))
+            return redirect("account")
+        form.report_unsent()
     return render_form(request, "registration/email.html", form)
 
 
@@ -191,7 +202,9 @@ class PasswordResetView(views.PasswordResetView):
         return form
 
     def form_valid(self, form: ResetForm) -> HttpResponse:
-        return super().form_valid(form) if form.count_mail() else self.form_invalid(form)
+        response = super().form_valid(form) if form.count_mail() else None
+        # Sending the mail, too, may have added an error.
+        return response if response and form.is_valid() else self.form_invalid(form)
 
     def form_invalid(self, form: ResetForm) -> HttpResponse:
         return render_form(self.request, "registration/password_reset_form.html", form)

@@ -89,6 +89,7 @@ class AvatarStore:
             if written != stem + ending:
                 storage.delete(written)
                 raise FileExistsError(f"The storage renamed {stem + ending} to {written}.")
+        forget_time(storage, *(stem + ending for ending in files))
         sync(storage, *(stem + ending for ending in files), *map(str, PurePath(name).parents))
 
     def delete(self, name: str) -> None:
@@ -125,6 +126,21 @@ class AvatarStore:
         storage = self.select_storage(prefix)
         mode = getattr(storage, "directory_permissions_mode", None) or 0o777
         os.makedirs(storage.path(prefix), mode, exist_ok=True)
+
+
+# The time that each file has, in seconds: 1 January 2000.
+FILE_TIME = 946_684_800
+
+
+def forget_time(storage: Storage, *names: str) -> None:
+    """Give files of a disk a time that says nothing.
+
+    Servers send it (Last-Modified, and nginx in its ETag): everybody could read when a picture was
+    uploaded, hidden or shown.
+    """
+    with suppress(NotImplementedError):  # A bucket sets the time itself.
+        for name in names:
+            os.utime(storage.path(name), (FILE_TIME, FILE_TIME))
 
 
 def find_width(ending: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.servers import GUNICORN, find, get, make_environment, manage, serve
+from tests.helpers.servers import GUNICORN, find, get, make_environment, manage, serve, wait_until
 
 from .databases import BIN, Database, run_postgres
 from .visitors import PASSWORD, Visitor, draw_photo
@@ -77,11 +77,12 @@ def test_while_the_database_is_down_the_site_says_so_and_serves_files(
     stylesheet = find(r"/static/css/site\.[0-9a-f]+\.css", page)
     database.control("stop")
     try:
-        response, body = get(port, "/healthz")
-        assert (response.status, body) == (503, b"The database does not answer.")
+        # The health is up to a second old.
+        wait_until(lambda: get(port, "/healthz")[0].status == 503)
+        assert get(port, "/healthz")[1] == b"The database does not answer."
         assert set(ask_often(port)) == {500}
         assert get(port, stylesheet)[0].status == 200
     finally:
         database.control("start")
-    assert get(port, "/healthz")[0].status == 200
+    wait_until(lambda: get(port, "/healthz")[0].status == 200)
     assert set(ask_often(port)) == {200}

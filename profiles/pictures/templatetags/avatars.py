@@ -52,5 +52,8 @@ def find_avatar(owner: Model) -> AvatarFieldFile:
 
 
 def pick_hue(owner: Model) -> int:
-    """Return the number of the colour behind an owner's initials."""
-    return (owner.pk if isinstance(owner.pk, int) else crc32(str(owner.pk).encode())) % HUES
+    """Return the number of the colour behind an owner's initials.
+
+    It depends on the text alone, which is shown anyway: keys would tell how many others are hidden.
+    """
+    return crc32(str(owner).encode()) % HUES

@@ -195,10 +195,13 @@ def is_link(storage: Storage, name: str) -> bool:
 
 def is_older(storage: Storage, name: str, limit: datetime) -> bool:
     """Return whether a file was written before a time; False where it is missing by now."""
-    try:
-        return storage.get_modified_time(name) <= limit
-    except FileNotFoundError:
-        return False
+    with suppress(FileNotFoundError):
+        try:
+            # On a disk, the time of modification says nothing: see `store.forget_time`.
+            return storage.get_created_time(name) <= limit
+        except NotImplementedError:  # by a bucket
+            return storage.get_modified_time(name) <= limit
+    return False
 
 
 def is_whole(storage: Storage, name: str) -> bool:
