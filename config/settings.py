@@ -239,13 +239,14 @@ CONTENT_SECURITY_POLICY = {
 
 # Authentication
 AUTH_USER_MODEL = "profiles.User"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-    )
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},  # The list of breached ones has no shorter ones.
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "profiles.accounts.passwords.BreachedPasswordValidator"},
 ]
 # Nobody joins as one of these, whatever digits, hyphens and underscores are added to it.
 RESERVED_USERNAMES = {
