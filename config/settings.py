@@ -152,6 +152,10 @@ SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=31536000) if HTTPS 
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_ENGINE = "config.sessions"
+# A session ends this long after the last visit, and this long after signing in. The server decides;
+# the cookie may last as long as the session can. docs/security.md explains the numbers.
+SESSION_IDLE_AGE, SESSION_AGE = timedelta(days=14), timedelta(days=30)
+SESSION_COOKIE_AGE = int(SESSION_AGE.total_seconds())
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
     "mail.E001",  # A site may send no mail: profiles.W002 warns of it.
