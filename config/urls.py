@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from profiles import lesson, views
+from profiles.accounts.session_views import LogoutView
 from profiles.throttles import limit_sign_ins
 
 from .views import preferences
@@ -20,6 +21,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
     path("admin/login/", limit_sign_ins(admin.site.login)),
+    path("admin/logout/", LogoutView.as_view()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     # In development Django serves the public pictures; with DEBUG off this line does nothing.

@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path
 
 from ..throttles import limit_sign_ins
-from . import views
+from . import session_views, views
 
 urlpatterns = [
     path("signup/", views.signup, name="signup"),
@@ -15,7 +15,9 @@ urlpatterns = [
     path("delete/", limit_sign_ins(views.delete), name="account-delete"),
     path("export/", views.export, name="account-export"),
     path("login/", limit_sign_ins(views.LoginView.as_view()), name="login"),
-    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("logout/", session_views.LogoutView.as_view(), name="logout"),
+    path("sessions/", session_views.sessions, name="account-sessions"),
+    path("sessions/<str:name>/end/", limit_sign_ins(session_views.end), name="account-session-end"),
     path(
         "password_change/",
         limit_sign_ins(auth_views.PasswordChangeView.as_view()),

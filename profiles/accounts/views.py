@@ -33,6 +33,7 @@ from .addresses import (
     undo_change,
 )
 from .forms import EmailForm, PasswordForm, ResetForm, SignInForm, SignupForm
+from .sessions import clear_site_data
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -132,7 +133,9 @@ def delete(request: MemberRequest) -> HttpResponse:
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
         warn_of_files(request, picture)
-        return redirect("home")
+        response = redirect("home")
+        clear_site_data(response)
+        return response
     return render_form(request, "registration/delete.html", form)
 
 
@@ -157,6 +160,8 @@ def describe(profile: Profile) -> dict[str, Any]:
     account["last_login"] = profile.user.last_login
     changes = profile.user.address_changes.order_by("pk")
     account["address_changes"] = list(changes.values("old", "new", "is_confirmed", "ends"))
+    sessions = profile.user.sessions.order_by("begun")
+    account["sessions"] = list(sessions.values("browser", "network", "begun", "seen"))
     names = ["display_name", "bio", "location", "website", "visibility", "avatar", "description"]
     return {"account": account, "profile": {name: getattr(profile, name) for name in names}}
 
