@@ -20,7 +20,7 @@ urlpatterns = [
     path("sessions/<str:name>/end/", limit_sign_ins(session_views.end), name="account-session-end"),
     path(
         "password_change/",
-        limit_sign_ins(auth_views.PasswordChangeView.as_view()),
+        limit_sign_ins(views.PasswordChangeView.as_view()),
         name="password_change",
     ),
     path(
@@ -36,7 +36,7 @@ urlpatterns = [
     ),
     path(
         "reset/<uidb64>/<token>/",
-        auth_views.PasswordResetConfirmView.as_view(),
+        views.PasswordResetConfirmView.as_view(),
         name="password_reset_confirm",
     ),
     path(

@@ -33,6 +33,7 @@ from .addresses import (
     undo_change,
 )
 from .forms import EmailForm, PasswordForm, ResetForm, SignInForm, SignupForm
+from .notices import mail_owner
 from .sessions import clear_site_data
 
 
@@ -202,3 +203,25 @@ class PasswordResetView(views.PasswordResetView):
 
     def form_invalid(self, form: ResetForm) -> HttpResponse:
         return render_form(self.request, "registration/password_reset_form.html", form)
+
+
+class PasswordChangeView(views.PasswordChangeView):
+    """Django's, which mails the member that it happened."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        subject = _("Your password was changed")
+        mail_owner(self.request, form.user, "changed_password", subject)
+        return response
+
+
+class PasswordResetConfirmView(views.PasswordResetConfirmView):
+    """Django's, which mails the member, and signs this browser out as well."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        if form.user == self.request.user:
+            logout(self.request)  # The new password has deleted the row, so none can be saved.
+        subject = _("Your password was changed")
+        mail_owner(self.request, form.user, "changed_password", subject)
+        return response

@@ -1,0 +1,31 @@
+"""Mails that tell the owner of an account what happened to it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from ..clients import find_network, name_browser, translate_browser
+from ..models import User
+from .addresses import send_template_mail
+
+
+def mail_owner(request: HttpRequest, user: User, name: str, subject: str, **context: Any) -> None:
+    """Mail what has just happened to an account to its confirmed address, if it has one.
+
+    Renders `registration/NAME_email.txt`, which may include `registration/where.txt`: when, and
+    with which browser in which network; with `by_staff`, an administrator instead of these. In the
+    template, `link` is the page of the sessions, and `reset` that of a new password. If the mail
+    cannot be sent, an error is logged.
+    """
+    if not user.email:
+        return
+    browser = name_browser(request)
+    where = {
+        "when": timezone.now(),
+        "browser": browser and translate_browser(browser),
+        "network": find_network(request),
+        "link": reverse("account-sessions"),
+    }
+    send_template_mail(request, name, subject, user.email, user=user, **{**where, **context})
