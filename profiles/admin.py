@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from .accounts.forms import AdminSignInForm
 from .accounts.notices import mail_owner
 from .answers import warn_of_files
-from .models import MemberRequest, Profile, User
+from .models import MemberRequest, Profile, Session, User
 from .names import NameField
 from .pictures.journal import after_commit
 
@@ -81,6 +81,7 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
     list_display = ["username", "email", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["username", "email"]
+    actions = ["end_sessions"]
     fieldsets = [
         (None, {"fields": ["username", "password", "email"]}),
         (
@@ -120,6 +121,12 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
             subject, by_staff = _("Your password was changed"), owner != request.user
             mail_owner(request, owner, "changed_password", str(subject), by_staff=by_staff)
         return response
+
+    @admin.action(description=_("Sign out the selected accounts"), permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        owners = [user.pk for user in queryset if may_manage(request, user)]
+        Session.objects.filter(user__in=owners).delete()
+        self.message_user(request, _("The accounts are signed out everywhere."))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         with warn_after_commit(request, Profile.objects.filter(user=obj)):

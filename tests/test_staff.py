@@ -144,3 +144,23 @@ def test_staff_disable_an_account_and_its_sessions(clerk: User, ada: User) -> No
     change(sign_in(clerk), ada, is_active="")
     assert not ada.sessions.exists()
     assert browser.get("/profile/edit/").status_code == 302
+
+
+def end_sessions(client: Client, *users: User) -> None:
+    fields = {"action": "end_sessions", "_selected_action": [user.pk for user in users]}
+    client.post("/admin/profiles/user/", fields)
+
+
+def test_staff_sign_accounts_out_but_not_other_staff(
+    clerk: User, colleague: User, ada: User, grace: User
+) -> None:
+    browsers = [sign_in(user) for user in (ada, grace, colleague)]
+    end_sessions(sign_in(clerk), ada, grace, colleague)
+    codes = [browser.get("/profile/edit/").status_code for browser in browsers]
+    assert codes == [302, 302, 200]
+
+
+def test_superusers_sign_staff_out(root: User, clerk: User) -> None:
+    browser = sign_in(clerk)
+    end_sessions(sign_in(root), clerk)
+    assert browser.get("/admin/").status_code == 302
