@@ -108,7 +108,7 @@ def test_a_browser_has_a_name_that_people_know(agent: str, name: str, ada: User)
 )
 def test_of_an_address_only_the_network_is_stored(address: str, network: str, ada: User) -> None:
     page = read(sign_in_from("", address), "/accounts/sessions/")
-    assert f"Network <bdi>{network}</bdi>" in page
+    assert f'Network <bdi dir="ltr">{network}</bdi>' in page
     session = Session.objects.values().get()
     assert address not in str(session) + str(Session.objects.get().get_decoded())
 
@@ -127,6 +127,7 @@ def test_a_member_sees_where_and_when_and_which_browser_is_this(ada: User, grace
     assert [row for row in rows if "This browser" in row and "Firefox on Windows" in row]
     assert page.count("This browser") == page.count("Here now") == 1
     assert page.count("Last seen") == 2
+    assert page.index("Here now") < page.index("Last seen")
     assert "iPhone" not in page
 
 
@@ -195,6 +196,10 @@ def test_nobody_ends_the_sessions_of_others(method: str, as_ada: Client, as_grac
         url = f"/accounts/sessions/{name}/end/"
         assert send(url, {"password": "pass phrase"}).status_code == 404
     assert is_signed_in(as_grace)
+
+
+def test_the_page_of_a_member_leads_to_the_list(as_ada: Client) -> None:
+    assert 'href="/accounts/sessions/"' in read(as_ada, "/profile/edit/")
 
 
 @pytest.mark.parametrize("url", ["/accounts/sessions/", "/accounts/sessions/all/end/"])

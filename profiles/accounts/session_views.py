@@ -20,8 +20,10 @@ from .sessions import clear_site_data, end_sessions, find_sessions, list_session
 @login_required
 @require_safe
 def sessions(request: MemberRequest) -> HttpResponse:
-    """List where the member is signed in."""
-    context = {"sessions": list_sessions(request.user), "key": request.session.session_key}
+    """List where the member is signed in, this browser first."""
+    key = request.session.session_key
+    listed = sorted(list_sessions(request.user), key=lambda session: session.pk != key)
+    context = {"sessions": listed, "key": key}
     return render(request, "registration/sessions.html", context)
 
 
