@@ -24,7 +24,7 @@ from django.utils import timezone
 from profiles.models import Session, User
 
 from .conftest import sign_in
-from .helpers.accounts import PASSWORD, read
+from .helpers.accounts import PASSWORD, find_link, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,6 +186,24 @@ def test_signing_out_everywhere_includes_this_browser(ada: User, grace: User) ->
     assert "2 browsers are signed out." in read(here, "/")
     assert [is_signed_in(client) for client in (there, here, other)] == [False, False, True]
     assert not Session.objects.filter(user=ada).exists()
+
+
+def test_a_key_from_before_the_sign_in_is_worth_nothing_after_it(ada: User) -> None:
+    client = Client()
+    client.post("/accounts/password_reset/", {"email": "ada@example.org"})
+    client.get(find_link())
+    before = client.session.session_key
+    client.post("/accounts/login/", {"username": "ada", "password": "pass phrase"})
+    assert is_signed_in(client)
+    assert before
+    assert Session.objects.get().pk != before
+
+
+def test_no_other_site_signs_anybody_in(ada: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    account = {"username": "ada", "password": "pass phrase"}
+    assert client.post("/accounts/login/", account).status_code == 403
+    assert not Session.objects.exists()
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
