@@ -109,13 +109,13 @@ class User(AbstractUser):
                 list(Profile.objects.select_for_update().filter(user=self.pk))
                 # Fails for an account that is gone, which Django would insert again.
                 was_active = User.objects.values_list("is_active", flat=True).get(pk=self.pk)
+            if not adding and (password is not None or not self.is_active):
+                self.sessions.all().delete()  # Before the account is locked, also as deleting does.
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
             if password is not None:  # As `set_password()` marks it.
                 self.address_changes.filter(is_confirmed=False).delete()
-            if not adding and (password is not None or not self.is_active):
-                self.sessions.all().delete()
         if was_active != self.is_active:
             for profile in Profile.objects.filter(user=self.pk):
                 profile.avatar.replace()

@@ -183,6 +183,7 @@ def test_signing_out_everywhere_includes_this_browser(ada: User, grace: User) ->
     response = here.post("/accounts/sessions/all/end/", {"password": "pass phrase"})
     assert response.headers["Location"] == "/"
     assert response.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert not response.cookies["sessionid"].value
     assert "2 browsers are signed out." in read(here, "/")
     assert [is_signed_in(client) for client in (there, here, other)] == [False, False, True]
     assert not Session.objects.filter(user=ada).exists()
