@@ -219,8 +219,9 @@ class PasswordResetConfirmView(views.PasswordResetConfirmView):
     """Django's, which mails the member, and signs this browser out as well."""
 
     def form_valid(self, form: Any) -> HttpResponse:
+        is_own = form.user == self.request.user
         response = super().form_valid(form)
-        if form.user == self.request.user:
+        if is_own:
             logout(self.request)  # The new password has deleted the row, so none can be saved.
         subject = _("Your password was changed")
         mail_owner(self.request, form.user, "changed_password", subject)
