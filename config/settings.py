@@ -160,6 +160,10 @@ SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=31536000) if HTTPS 
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_ENGINE = "config.sessions"
+# A session ends this long after the last visit, and this long after signing in. The server decides;
+# the cookie may last as long as the session can. docs/security.md explains the numbers.
+SESSION_IDLE_AGE, SESSION_AGE = timedelta(days=14), timedelta(days=30)
+SESSION_COOKIE_AGE = int(SESSION_AGE.total_seconds())
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
     "mail.E001",  # A site may send no mail: profiles.W002 warns of it.
@@ -247,13 +251,14 @@ CONTENT_SECURITY_POLICY = {
 
 # Authentication
 AUTH_USER_MODEL = "profiles.User"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-    )
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},  # The list of breached ones has no shorter ones.
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "profiles.accounts.passwords.BreachedPasswordValidator"},
 ]
 # Nobody joins as one of these, whatever digits, hyphens and underscores are added to it.
 RESERVED_USERNAMES = {

@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from profiles import lesson, views
+from profiles.accounts.session_views import LogoutView
 
 from .views import preferences
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("accounts/", include("profiles.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
+    path("admin/logout/", LogoutView.as_view()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     # In development Django serves the public pictures; with DEBUG off this line does nothing.

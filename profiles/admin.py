@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
@@ -16,9 +17,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from .accounts.factors import remove_factors
-from .accounts.notices import tell_of_removal
+from .accounts.notices import mail_owner, tell_of_removal
 from .answers import warn_of_files
-from .models import MemberRequest, Profile, User
+from .models import MemberRequest, Profile, Session, User
 from .names import NameField
 from .pictures.journal import after_commit
 
@@ -96,7 +97,7 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
     list_display = ["username", "email", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["username", "email"]
-    actions = ["remove_factors"]
+    actions = ["end_sessions", "remove_factors"]
     fieldsets = [
         (None, {"fields": ["username", "password", "email"]}),
         (
@@ -126,6 +127,22 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
                 "does not answer. It is moved as soon as the store does."
             )
             self.message_user(request, message, messages.WARNING)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """Mail the owner, beside what Django's does."""
+        user = self.get_object(request, unquote(id))
+        response = super().user_change_password(request, id, form_url)
+        changed = User.objects.exclude(password=user.password).filter(pk=user.pk) if user else []
+        for owner in changed:
+            subject, by_staff = _("Your password was changed"), owner != request.user
+            mail_owner(request, owner, "changed_password", str(subject), by_staff=by_staff)
+        return response
+
+    @admin.action(description=_("Sign out the selected accounts"), permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        owners = [user.pk for user in queryset if may_manage(request, user)]
+        Session.objects.filter(user__in=owners).delete()
+        self.message_user(request, _("The accounts are signed out everywhere."))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         with warn_after_commit(request, Profile.objects.filter(user=obj)):

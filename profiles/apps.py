@@ -9,4 +9,6 @@ class ProfilesConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  # Registers the checks, which need the apps loaded.
+        # They register the checks and the receiver, and need the apps loaded.
+        from . import checks  # noqa: F401
+        from .accounts import sessions  # noqa: F401

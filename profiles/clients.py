@@ -1,11 +1,13 @@
 """Whom a request comes from: the address, for throttles and logs, and the browser."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 Address = IPv4Address | IPv6Address
 
@@ -30,6 +32,13 @@ def client_networks(request: HttpRequest) -> dict[str, int]:
     if isinstance(address, IPv6Address):
         return {cut(address, 64): 1, cut(address, 48) + "/48": 10}
     return {str(address): 1}
+
+
+def find_network(request: HttpRequest) -> str:
+    """Return the network of a visitor, so coarse that it names no household; or nothing."""
+    if not (address := find_address(request)):
+        return ""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
 
 
 def cut(address: IPv6Address, bits: int) -> str:
@@ -67,6 +76,45 @@ def is_loopback(host: str) -> bool:
         return ip_network(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+# The first that a User-Agent has counts: each browser also pretends to be those after it.
+BROWSERS = {
+    r"Edg(e|A|iOS)?/": "Edge",
+    r"(OPR|OPT|OPX)/": "Opera",
+    r"SamsungBrowser/": "Samsung Internet",
+    r"(Firefox|FxiOS)/": "Firefox",
+    r"(Chrome|CriOS)/": "Chrome",
+    r"Version/\S+ .*Safari/": "Safari",
+}
+SYSTEMS = {
+    r"iPhone": "iPhone",
+    r"iPad": "iPad",
+    r"Android": "Android",
+    r"Windows": "Windows",
+    r"CrOS": "ChromeOS",
+    r"Macintosh": "Mac",
+    r"Linux": "Linux",
+}
+
+
+def name_browser(request: HttpRequest) -> str:
+    """Return the browser and its system, as "Firefox on Windows"; or nothing if it is unknown."""
+    agent = request.headers.get("User-Agent", "")[:500]
+    browser, system = find_name(agent, BROWSERS), find_name(agent, SYSTEMS)
+    return f"{browser} on {system}" if browser and system else browser
+
+
+def find_name(agent: str, names: dict[str, str]) -> str:
+    return next((name for pattern, name in names.items() if re.search(pattern, agent)), "")
+
+
+def translate_browser(name: str) -> str:
+    """Return what `name_browser` returned, in the visitor's language."""
+    browser, _on, system = name.partition(" on ")
+    if system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or _("Another browser")
 
 
 KNOWN, YEAR = "known", 365 * 24 * 60 * 60

@@ -1,11 +1,16 @@
 """The models of people, and the rule of who may see them."""
 
 import unicodedata
+from datetime import datetime
+from importlib import import_module
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models, transaction
@@ -13,8 +18,11 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from .clients import translate_browser
 from .names import validate_marks, validate_plain, validate_visible
 from .pictures.avatar import Avatar
 from .pictures.fields import AvatarField
@@ -86,8 +94,9 @@ class User(AbstractUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the account, and create the profile of a new one.
 
-        A new password cancels a change of the address that is not confirmed. Where the account
-        is disabled or enabled, the picture is hidden or shown. Raises `OSError` if the
+        A new password cancels a change of the address that is not confirmed, and ends all sessions;
+        Django gives the one in which it was changed a new row. So does disabling the account. Where
+        it is disabled or enabled, the picture is hidden or shown. Raises `OSError` if the
         picture cannot be moved now; the account is saved, and `tidy` moves the picture later.
         Raises `DoesNotExist` for an account that has been deleted meanwhile.
         """
@@ -100,6 +109,8 @@ class User(AbstractUser):
                 list(Profile.objects.select_for_update().filter(user=self.pk))
                 # Fails for an account that is gone, which Django would insert again.
                 was_active = User.objects.values_list("is_active", flat=True).get(pk=self.pk)
+            if not adding and (password is not None or not self.is_active):
+                self.sessions.all().delete()  # Before the account is locked, also as deleting does.
             super().save(*args, **kwargs)
             if adding:
                 Profile.objects.create(user=self)
@@ -268,6 +279,41 @@ class AddressChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.old} to {self.new}"
+
+
+class Session(AbstractBaseSession):
+    """A session, and of a member's also where and when it began; config/sessions.py writes it."""
+
+    # Without a constraint in the database: for a member who is deleted meanwhile, Django would take
+    # the error for a key that is taken, and try other keys for ever.
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, null=True, related_name="sessions", db_constraint=False
+    )
+    browser = models.CharField(max_length=60, blank=True)  # As `name_browser` returns it.
+    network = models.CharField(max_length=43, blank=True)  # As `find_network` returns it.
+    begun = models.DateTimeField(default=timezone.now)
+    seen = models.DateTimeField(default=timezone.now)  # The last visit may be five minutes later.
+
+    def __str__(self) -> str:
+        return self.label  # Not the key, with which anybody is signed in.
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        return store
+
+    @property
+    def label(self) -> str:
+        return translate_browser(self.browser)
+
+    @property
+    def handle(self) -> str:
+        """Names the session in addresses. The key does not follow from it."""
+        return salted_hmac("profiles.sessions", self.pk, algorithm="sha256").hexdigest()
+
+    def find_end(self, now: datetime) -> datetime:
+        """Return when the session ends if nobody comes back after now."""
+        return min(now + settings.SESSION_IDLE_AGE, self.begun + settings.SESSION_AGE)
 
 
 class Passkey(models.Model):

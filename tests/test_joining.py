@@ -99,6 +99,25 @@ def test_a_weak_password_is_refused(password: str, client: Client) -> None:
     assert password not in page.replace('value="maryshelley"', "")
 
 
+@pytest.mark.parametrize("password", ["passwort1234", "PassWort1234", "correcthorsebatterystaple"])
+def test_a_stolen_password_is_refused_in_words(password: str, client: Client) -> None:
+    page = join(client, 400, password1=password, password2=password)
+    assert "This password is in a list of stolen passwords" in page
+
+
+def test_the_form_says_beforehand_which_passwords_it_takes(client: Client) -> None:
+    page = read(client, "/accounts/signup/")
+    assert "At least 10 characters." in page
+    assert "Not one that was stolen from some site before." in page
+
+
+@pytest.mark.parametrize("password", ["Pass1word", "x" * 9])
+def test_a_short_password_is_only_said_to_be_short(password: str, client: Client) -> None:
+    page = join(client, 400, password1=password, password2=password)
+    assert "10 characters" in page.partition("_error")[2]
+    assert "stolen passwords" not in page
+
+
 def test_two_different_passwords_are_refused(client: Client) -> None:
     join(client, 400, password2="something else")
     assert not User.objects.exists()

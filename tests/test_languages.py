@@ -118,7 +118,7 @@ def test_djangos_messages_are_reworded(language: str, visitor: Client) -> None:
     page = visitor.post("/accounts/login/", errors).content.decode()
     assert pick(language, "passen nicht zusammen", "أو كلمة المرور غير صحيح") in page
     page = visitor.post("/accounts/signup/", {"password1": "a", "password2": "a"}).content.decode()
-    assert pick(language, "Nimm mindestens 8\xa0Zeichen.", "الحد الأدنى 8\xa0أحرف.") in page
+    assert pick(language, "Nimm mindestens 10\xa0Zeichen.", "الحد الأدنى 10\xa0أحرف.") in page
     assert pick(language, "Hier fehlt noch etwas.", "هذا الحقل مطلوب.") in page
     for other in ("Bitte", "This ", "الرجاء"):
         assert other not in page

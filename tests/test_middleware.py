@@ -323,7 +323,7 @@ def test_a_member_reads_that_nothing_can_be_saved_while_the_database_is_read_onl
 
 def test_a_sign_in_that_the_database_could_not_store_is_no_success(ada: User) -> None:
     def fail(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.startswith('UPDATE "django_session"'):
+        if sql.startswith('UPDATE "profiles_session"'):
             raise OperationalError("server closed the connection unexpectedly")
         return execute(sql, *rest)
 
@@ -336,8 +336,8 @@ def test_a_sign_in_that_the_database_could_not_store_is_no_success(ada: User) ->
 
 def test_somebody_who_signs_out_during_another_request_is_told(as_ada: Client) -> None:
     def sign_out(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.startswith('UPDATE "django_session"'):
-            execute("DELETE FROM django_session", [], *rest[1:])
+        if sql.startswith('UPDATE "profiles_session"'):
+            execute("DELETE FROM profiles_session", [], *rest[1:])
         return execute(sql, *rest)
 
     with connection.execute_wrapper(sign_out):

@@ -119,7 +119,7 @@ def test_the_link_of_a_reset_works_once(ada: User, client: Client) -> None:
     client.post("/accounts/password_reset/", {"email": "ada@example.org"})
     form = client.get(find_link()).headers["Location"]
     client.post(form, {"new_password1": PASSWORD, "new_password2": PASSWORD})
-    assert "This link has been used or is too old" in read(Client(), find_link())
+    assert "This link has been used or is too old" in read(Client(), find_link(0))
 
 
 def test_a_reset_goes_to_confirmed_addresses_alone(client: Client) -> None:
@@ -156,3 +156,75 @@ def test_where_no_mail_is_sent_no_reset_is_offered(client: Client, settings: Laz
     assert "/accounts/password_reset/" not in read(client, "/accounts/login/")
     read(client, "/accounts/password_reset/", 404)
     assert client.post("/accounts/password_reset/", {"email": "x@y.org"}).status_code == 404
+
+
+NEW = {"new_password1": PASSWORD, "new_password2": PASSWORD}
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0"
+
+
+def test_a_changed_password_is_mailed_to_its_owner(as_ada: Client) -> None:
+    fields = {"old_password": "pass phrase"} | NEW
+    agent = {"user-agent": FIREFOX}
+    as_ada.post("/accounts/password_change/", fields, headers=agent, REMOTE_ADDR="203.0.113.77")
+    message = mail.outbox[0]
+    assert message.to == ["ada@example.org"]
+    assert message.subject == "Likeness: Your password was changed"
+    assert "Hello ada," in message.body
+    assert re.search(r"When: \w.* UTC\nBrowser: Firefox on Windows\n", str(message.body))
+    assert "Network: 203.0.113.0/24\n" in message.body
+    assert find_link() == "/accounts/password_reset/"
+
+
+def test_the_mail_does_not_invent_what_is_unknown(as_ada: Client) -> None:
+    fields = {"old_password": "pass phrase"} | NEW
+    as_ada.post("/accounts/password_change/", fields, REMOTE_ADDR="")
+    assert "Browser: unknown\nNetwork: unknown\n" in mail.outbox[0].body
+
+
+def test_a_wrong_old_password_sends_no_mail(as_ada: Client) -> None:
+    as_ada.post("/accounts/password_change/", {"old_password": "wrong"} | NEW)
+    assert mail.outbox == []
+
+
+def test_without_a_confirmed_address_no_mail_is_sent(as_ada: Client) -> None:
+    User.objects.update(email="")
+    as_ada.post("/accounts/password_change/", {"old_password": "pass phrase"} | NEW)
+    assert mail.outbox == []
+    assert may_sign_in("ada", PASSWORD)
+
+
+def test_a_mail_that_cannot_be_sent_does_not_keep_the_old_password(
+    as_ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("profiles.accounts.mails.send_mail", fail)
+    fields = {"old_password": "pass phrase"} | NEW
+    page = as_ada.post("/accounts/password_change/", fields, follow=True).content.decode()
+    assert "Your password is changed" in page
+    assert may_sign_in("ada", PASSWORD)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_reset_password_is_mailed_and_signs_everybody_out(is_here: bool, ada: User) -> None:
+    there, here = sign_in(ada), sign_in(ada)
+    browser = here if is_here else Client()
+    browser.post("/accounts/password_reset/", {"email": "ada@example.org"})
+    form = browser.get(find_link()).headers["Location"]
+    page = browser.post(form, NEW, follow=True)
+    assert "Your password is set" in page.content.decode()
+    assert mail.outbox[-1].subject == "Likeness: Your password was changed"
+    assert not ada.sessions.exists()
+    for client in (there, here):
+        read(client, "/profile/edit/", 302)
+
+
+def test_a_reset_in_the_browser_of_another_leaves_that_one_signed_in(
+    ada: User, as_grace: Client
+) -> None:
+    as_grace.post("/accounts/password_reset/", {"email": "ada@example.org"})
+    form = as_grace.get(find_link()).headers["Location"]
+    as_grace.post(form, NEW)
+    assert may_sign_in("ada", PASSWORD)
+    read(as_grace, "/profile/edit/")

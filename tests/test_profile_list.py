@@ -280,7 +280,7 @@ def test_a_stranger_gets_no_cookie_and_writes_nothing(url: str, ada: User, clien
     assert response.status_code == 200
     assert not response.cookies
     assert [query["sql"] for query in queries if not query["sql"].startswith("SELECT")] == []
-    assert "django_session" not in str(queries.captured_queries)
+    assert "profiles_session" not in str(queries.captured_queries)
 
 
 def test_the_list_cannot_be_posted_to(db: None, client: Client) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.core import mail
 from django.test import Client
 
 from profiles.models import User
@@ -112,3 +113,54 @@ def test_a_superuser_does_all_of_this(root: User, clerk: User) -> None:
     assert change(client, clerk, is_superuser="on", is_staff="on").status_code == 302
     clerk.refresh_from_db()
     assert clerk.is_superuser
+
+
+def test_who_gets_a_password_from_staff_is_told_and_signed_out(clerk: User, ada: User) -> None:
+    browser = sign_in(ada)
+    set_password(sign_in(clerk), ada)
+    assert not ada.sessions.exists()
+    assert browser.get("/profile/edit/").status_code == 302
+    assert mail.outbox[0].to == ["ada@example.org"]
+    assert "By: an administrator of the site" in mail.outbox[0].body
+    assert "Network" not in mail.outbox[0].body  # It would be the network of staff.
+
+
+def test_a_refused_password_of_staff_sends_no_mail(clerk: User, ada: User) -> None:
+    fields = {"password1": "x", "password2": "y", "usable_password": "true"}
+    sign_in(clerk).post(f"/admin/profiles/user/{ada.pk}/password/", fields)
+    assert mail.outbox == []
+
+
+def test_staff_change_their_own_password_and_stay_signed_in(root: User) -> None:
+    there, here = sign_in(root), sign_in(root)
+    assert set_password(here, root).status_code == 302
+    assert here.get("/admin/").status_code == 200
+    assert there.get("/admin/").status_code == 302
+    assert "Browser: unknown" in mail.outbox[0].body
+
+
+def test_staff_disable_an_account_and_its_sessions(clerk: User, ada: User) -> None:
+    browser = sign_in(ada)
+    change(sign_in(clerk), ada, is_active="")
+    assert not ada.sessions.exists()
+    assert browser.get("/profile/edit/").status_code == 302
+
+
+def end_sessions(client: Client, *users: User) -> None:
+    fields = {"action": "end_sessions", "_selected_action": [user.pk for user in users]}
+    client.post("/admin/profiles/user/", fields)
+
+
+def test_staff_sign_accounts_out_but_not_other_staff(
+    clerk: User, colleague: User, ada: User, grace: User
+) -> None:
+    browsers = [sign_in(user) for user in (ada, grace, colleague)]
+    end_sessions(sign_in(clerk), ada, grace, colleague)
+    codes = [browser.get("/profile/edit/").status_code for browser in browsers]
+    assert codes == [302, 302, 200]
+
+
+def test_superusers_sign_staff_out(root: User, clerk: User) -> None:
+    browser = sign_in(clerk)
+    end_sessions(sign_in(root), clerk)
+    assert browser.get("/admin/").status_code == 302

@@ -88,11 +88,12 @@ def use_admin(request: HttpRequest) -> bool:
 
 
 def remove_factors(user: User, since: datetime | None = None) -> None:
-    """Remove the factors that were set up since a time; all of them without one."""
+    """Remove the factors that were set up since a time, all without one, and end all sessions."""
     for factors in (user.passkeys.all(), CodeApp.objects.filter(user=user)):
         (factors.filter(created__gte=since) if since else factors).delete()
     if not has_factor(user):
         user.recovery_codes.all().delete()
+    user.sessions.all().delete()
 
 
 def drop_unused_codes(request: MemberRequest) -> None:

@@ -35,6 +35,7 @@ from .forms import AppForm, PasskeyForm
 from .notices import tell_of_factor
 from .passkeys import ask_to_create, create_passkey, find_rp_id
 from .qr import draw_qr
+from .sessions import end_sessions, find_sessions, list_sessions
 from .undoing import make_undo_link
 
 View = Callable[..., HttpResponse]
@@ -65,6 +66,7 @@ def account(request: MemberRequest) -> HttpResponse:
         "passkey_host": find_rp_id(request),
         "app": CodeApp.objects.filter(user=user).first(),
         "codes": user.recovery_codes.count(),
+        "sessions": len(list_sessions(user)),
     }
     return render(request, "registration/account.html", context)
 
@@ -131,7 +133,8 @@ def finish(request: MemberRequest, sentence: str, factor: str, undo: str) -> Htt
 
 
 def tell(request: MemberRequest, sentence: str, undo: str = "") -> None:
-    """Say what has changed: here, and by mail, in case it was somebody else."""
+    """Say what has changed, here and by mail, and end all sessions but this one."""
+    end_sessions(request, find_sessions(request, "others"))
     messages.success(request, sentence)
     tell_of_factor(request, request.user, sentence, undo)
 

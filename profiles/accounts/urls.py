@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path
 
 from ..throttles import limit_sign_ins
-from . import security, signing_in, views
+from . import security, session_views, signing_in, views
 
 urlpatterns = [
     path("", security.account, name="account"),
@@ -33,10 +33,12 @@ urlpatterns = [
     path("passkeys/add/", security.add_passkey, name="passkey-add"),
     path("passkeys/add/options/", security.create_options, name="passkey-create-options"),
     path("passkeys/<int:pk>/remove/", security.remove_factor, name="passkey-remove"),
-    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("logout/", session_views.LogoutView.as_view(), name="logout"),
+    path("sessions/", session_views.sessions, name="account-sessions"),
+    path("sessions/<str:name>/end/", limit_sign_ins(session_views.end), name="account-session-end"),
     path(
         "password_change/",
-        limit_sign_ins(auth_views.PasswordChangeView.as_view()),
+        limit_sign_ins(views.PasswordChangeView.as_view()),
         name="password_change",
     ),
     path(
@@ -52,7 +54,7 @@ urlpatterns = [
     ),
     path(
         "reset/<uidb64>/<token>/",
-        auth_views.PasswordResetConfirmView.as_view(),
+        views.PasswordResetConfirmView.as_view(),
         name="password_reset_confirm",
     ),
     path(

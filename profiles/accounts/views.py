@@ -32,6 +32,8 @@ from .addresses import (
     undo_change,
 )
 from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
+from .notices import mail_owner
+from .sessions import clear_site_data
 from .signing_in import enter
 from .undoing import read_undo, undo_factors
 
@@ -154,7 +156,9 @@ def delete(request: MemberRequest) -> HttpResponse:
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
         warn_of_files(request, picture)
-        return redirect("home")
+        response = redirect("home")
+        clear_site_data(response)
+        return response
     return render_form(request, "registration/delete.html", form)
 
 
@@ -182,6 +186,8 @@ def describe(profile: Profile) -> dict[str, Any]:
     account["code_app"] = CodeApp.objects.filter(user=profile.user).values("created").first()
     account["recovery_codes"] = profile.user.recovery_codes.count()
     account["address_changes"] = list(changes.values("old", "new", "is_confirmed", "ends"))
+    sessions = profile.user.sessions.order_by("begun")
+    account["sessions"] = list(sessions.values("browser", "network", "begun", "seen"))
     names = ["display_name", "bio", "location", "website", "visibility", "avatar", "description"]
     return {"account": account, "profile": {name: getattr(profile, name) for name in names}}
 
@@ -208,3 +214,26 @@ class PasswordResetView(views.PasswordResetView):
 
     def form_invalid(self, form: ResetForm) -> HttpResponse:
         return render_form(self.request, "registration/password_reset_form.html", form)
+
+
+class PasswordChangeView(views.PasswordChangeView):
+    """Django's, which mails the member that it happened."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        subject = _("Your password was changed")
+        mail_owner(self.request, form.user, "changed_password", subject)
+        return response
+
+
+class PasswordResetConfirmView(views.PasswordResetConfirmView):
+    """Django's, which mails the member, and signs this browser out as well."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        is_own = form.user == self.request.user
+        response = super().form_valid(form)
+        if is_own:
+            logout(self.request)  # The new password has deleted the row, so none can be saved.
+        subject = _("Your password was changed")
+        mail_owner(self.request, form.user, "changed_password", subject)
+        return response

