@@ -60,7 +60,7 @@ def welcome(request: HttpRequest, form: SignupForm, is_sent: bool) -> None:
         return messages.success(request, _("Welcome.") + " " + format_next_step(form))
     message = _(
         "Welcome. We could not send the mail that confirms your address. Ask for another in a few "
-        "minutes: choose “Edit profile” on your page, then “Confirm an address”."
+        "minutes: choose “Your account” on your page, then “Confirm an address”."
     )
     return messages.warning(request, message)
 
