@@ -258,7 +258,7 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
         "OPTIONS": {"min_length": 10},  # The list of breached ones has no shorter ones.
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "profiles.accounts.passwords.BreachedPasswordValidator"},
+    {"NAME": "profiles.accounts.passwords.FirstGuessValidator"},
 ]
 # Nobody joins as one of these, whatever digits, hyphens and underscores are added to it.
 RESERVED_USERNAMES = {

@@ -23,6 +23,7 @@ from profiles.models import Attempts, CodeApp, Passkey, RecoveryCode, User
 from .conftest import sign_in
 from .helpers.accounts import read
 from .helpers.authenticator import Authenticator
+from .helpers.servers import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Forward = Callable[..., None]
@@ -592,6 +593,17 @@ def test_the_operator_helps_who_has_lost_everything(as_ada: Client) -> None:
     assert give_password(Client()) == "/profile/"
     with pytest.raises(CommandError, match="Nobody is called 'eve'"):
         call_command("remove_factors", "eve")
+
+
+def test_there_is_one_way_to_sign_in() -> None:
+    """So that no view signs anybody in past the second factor."""
+    calls = {
+        str(path.relative_to(ROOT))
+        for path in [*ROOT.glob("profiles/**/*.py"), *ROOT.glob("config/**/*.py")]
+        if re.search(r"(?<![\w.])login\(|post_reset_login", path.read_text())
+        and "def login(" not in path.read_text()
+    }
+    assert calls == {"profiles/accounts/factors.py"}
 
 
 def test_a_day_of_codes_ends(app: pyotp.TOTP, settings: LazySettings) -> None:

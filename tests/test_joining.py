@@ -105,6 +105,17 @@ def test_a_stolen_password_is_refused_in_words(password: str, client: Client) ->
     assert "This password is in a list of stolen passwords" in page
 
 
+@pytest.mark.parametrize("password", ["Likeness2026!", "likeness-likeness", "1234_LIKENESS"])
+def test_the_name_of_the_site_is_no_password(password: str, client: Client) -> None:
+    page = join(client, 400, password1=password, password2=password)
+    assert "This password is guessed at once: add words of your own." in page
+
+
+@pytest.mark.parametrize("password", ["83 2716 4409 5521", "likeness on a wall", "!?!§%&/()=*+#_"])
+def test_a_password_may_consist_of_anything(password: str, client: Client) -> None:
+    join(client, password1=password, password2=password)
+
+
 def test_the_form_says_beforehand_which_passwords_it_takes(client: Client) -> None:
     page = read(client, "/accounts/signup/")
     assert "At least 10 characters." in page

