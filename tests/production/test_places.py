@@ -1,5 +1,6 @@
-"""Who may occupy nginx, its places for uploads above all."""
+"""Who may occupy nginx, its places for uploads above all, and what its logs say about it."""
 
+import json
 import os
 import resource
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPResponse
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -20,7 +22,7 @@ from tests.helpers.pictures import draw_jpeg
 from tests.helpers.servers import GUNICORN, make_environment, manage, serve, upload, wait_until
 
 from . import front
-from .front import Front
+from .front import Front, copy_configuration
 from .test_nginx import make_certificate
 from .test_rude_clients import TOKEN, count_bodies, find_fronts, read_answer
 
@@ -94,13 +96,17 @@ def site(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[S
     *members, katherine, pk = done.stdout.split()
     files = ("--bind=127.0.0.1:{port}", f"--bind=unix:{folder}/gunicorn.sock")
     # What is half sent has to stay for the whole test.
-    changes = {"client_body_timeout 30s": "client_body_timeout 10m"}
+    changes = {"client_body_timeout 30s": "client_body_timeout 10m", **write_errors_to(folder)}
     with (
         serve(environment, *GUNICORN, *files),
         front.serve(folder, changes=changes) as nginx,
     ):
         portrait = f"/admin/profiles/profile/{pk}/change/"
         yield Site(folder, nginx.port, nginx.tls_port, members, katherine, portrait)
+
+
+def write_errors_to(folder: Path) -> dict[str, str]:
+    return {"error_log stderr": f"error_log {folder}/error.log"}
 
 
 @pytest.fixture(autouse=True)
@@ -194,6 +200,8 @@ def test_staff_can_work_while_members_take_all_their_places(site: Site) -> None:
         response, body = ask_for_place(site)
         assert (response.status, response.getheader("Retry-After")) == (503, "60")
         assert b"Try again in a minute" in body
+        entry = site.read_log(response.headers["X-Request-ID"])
+        assert (entry["limit"], entry["site_status"]) == ("REJECTED", "")
         assert site.save_portrait("127.0.6.1") == 200
         page = site.ask(AVATAR, Cookie=f"sessionid={site.members[6]}")[0]
         assert page.status == 200
@@ -309,3 +317,115 @@ def test_half_sent_forms_of_one_address_keep_nobody_else_out(site: Site) -> None
         assert site.ask("/errors/errors.css", source="127.0.9.1")[0].status == 200
         assert site.ask("/", source="127.0.9.2")[0].status == 200
     wait_until(lambda: site.ask("/", source="127.0.9.1")[0].status == 200)
+
+
+WORD = "a-secret-word"
+SECRETS = [
+    f"/profiles/?q={WORD}",
+    f"/accounts/confirm/{WORD}/",
+    f"/accounts/undo/{WORD}/",
+    f"/accounts/reset/MQ/{WORD}/",
+    f"/accounts/login/?next=/accounts/confirm/{WORD}/",
+]
+MISSING = f"/media/avatars/00/{32 * '0'}-512.webp?q={WORD}"
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Iterator[Front]:
+    """An impatient nginx; a site that answers nothing begins to listen at its socket later."""
+    impatience = {
+        "client_body_timeout 30s": "client_body_timeout 1s",
+        "client_header_timeout 10s": "client_header_timeout 1s",
+        "proxy_read_timeout 60s": "proxy_read_timeout 2s",
+    }
+    with front.serve(tmp_path, changes=impatience | write_errors_to(tmp_path)) as nginx:
+        yield nginx
+
+
+def answer_badly(listener: socket.socket, answers: list[bytes | None]) -> None:
+    """Answer each connection with the next of these and close it; None is no answer."""
+    silent = []
+    for answer in answers:
+        line, _ = listener.accept()
+        line.recv(65536)
+        if answer is None:
+            silent.append(line)
+            continue
+        line.sendall(answer)
+        line.close()
+    for line in silent:
+        line.recv(65536)
+        line.close()
+
+
+def test_no_fault_brings_a_word_or_a_link_into_the_logs(faults: Front) -> None:
+    """Each fault of which nginx would write a line with the request, and what is left of it."""
+    seen = []
+
+    def ask(path: str, method: str = "GET", body: bytes | None = None) -> None:
+        referer = f"http://127.0.0.1/profiles/?q={WORD}"
+        response, _ = faults.ask(path, method, body, Referer=referer)
+        entry = faults.read_log(response.headers["X-Request-ID"])
+        seen.append((response.status, entry["site_status"], entry["limit"]))
+
+    for path in SECRETS:  # The site is away: there is no socket, and then nobody listens.
+        ask(path)
+    assert seen == [(502, "502", "")] * len(SECRETS)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(faults.folder / "gunicorn.sock"))
+        seen.clear()
+        ask(SECRETS[0])
+        listener.listen()
+        start = b"HTTP/1.1 200 OK\r\n"
+        broken = [b"", start, start + b"X: " + b"x" * 99_999, None]
+        site = Thread(target=answer_badly, args=(listener, broken), daemon=True)
+        site.start()
+        for path in SECRETS[:4]:
+            ask(path)
+        site.join(60)
+        assert [status for status, _, _ in seen] == [502, 502, 502, 502, 504]
+    seen.clear()
+    for path in SECRETS[1:]:
+        ask(path, "POST", bytes(MEGABYTE))
+    assert {status for status, _, _ in seen} == {413}
+    seen.clear()
+    while (429, "", "REJECTED") not in seen:
+        assert len(seen) < 300
+        ask(SECRETS[4], "POST", b"")
+    assert faults.ask(MISSING)[0].status == 404
+    for length in (b"", b"Content-Length: 9\r\n\r\nx", b"X: " + b"x" * 50_000):
+        for path in SECRETS:
+            with socket.create_connection(("127.0.0.1", faults.port), timeout=60) as line:
+                line.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n".encode() + length)
+                read_answer(line)
+    access, errors = ((faults.folder / f"{name}.log").read_text() for name in ("access", "error"))
+    assert '"status": 408' in access
+    assert WORD not in access
+    assert WORD not in errors
+    assert "start worker process" in errors
+
+
+def test_the_log_says_who_holds_a_place_and_how_much_has_come(site: Site) -> None:
+    ada, *_ = site.members
+    lines = [site.start_upload(ada, "127.0.11.1") for _ in range(MAX_MEMBER)]
+    site.wait_for_places(MAX_MEMBER)
+    for line in lines:
+        line.close()
+    log = site.folder / "access.log"
+    wait_until(lambda: log.read_text().count('"client_ip": "127.0.11.1"') == MAX_MEMBER)
+    [first, second] = [
+        json.loads(line) for line in log.read_text().splitlines() if "127.0.11.1" in line
+    ]
+    assert first["member"] == second["member"] != ""
+    assert int(first["received"]) > 100_000
+
+
+def test_a_mistake_in_the_configuration_is_still_reported(tmp_path: Path) -> None:
+    paths = {" /tmp/": f" {tmp_path}/", "server_tokens off": "server_tokens of"}
+    configuration = copy_configuration(tmp_path, paths) / "nginx.conf"
+    done = subprocess.run(
+        [front.NGINX, "-e", "stderr", "-c", str(configuration)], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "[emerg]" in done.stderr
+    assert "http.conf" in done.stderr
