@@ -517,7 +517,7 @@ def test_no_request_fails_while_gunicorn_reloads(site: Site) -> None:
     def visit(number: int) -> list[int]:
         statuses = []
         while not is_over.is_set():
-            for method, path in (("GET", "/"), ("POST", "/i18n/setlang/"), ("GET", "/healthz")):
+            for method, path in (("GET", "/"), ("POST", "/i18n/setlang/"), ("GET", "/profiles/")):
                 statuses.append(site.ask(path, method, source=f"127.0.1.{number}")[0].status)
         return statuses
 

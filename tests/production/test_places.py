@@ -319,6 +319,30 @@ def test_half_sent_forms_of_one_address_keep_nobody_else_out(site: Site) -> None
     wait_until(lambda: site.ask("/", source="127.0.9.1")[0].status == 200)
 
 
+def test_health_is_told_often_enough_for_a_balancer_and_no_more(site: Site) -> None:
+    for _ in range(15):
+        response, body = site.ask("/healthz", source="127.0.10.1")
+        assert (response.status, body.split()[0]) == (200, b"ok")
+        time.sleep(0.2)
+    assert site.ask("/healthz", "HEAD", source="127.0.10.1")[0].status == 200
+    with ExitStack() as stack:
+        lines = []
+        for _ in range(100):
+            door = ("127.0.0.1", site.port)
+            line = socket.create_connection(door, 60, source_address=("127.0.10.2", 0))
+            stack.enter_context(closing(line)).sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            lines.append(line)
+        assert {read_status(line) for line in lines} == {200, 429}
+    assert site.ask("/healthz", source="127.0.10.1")[0].status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
+def test_health_can_only_be_read(method: str, site: Site) -> None:
+    response, body = site.ask("/healthz", method, b"x=1", source="127.0.10.3")
+    assert response.status == 405
+    assert b"ok" not in body.split()
+
+
 WORD = "a-secret-word"
 SECRETS = [
     f"/profiles/?q={WORD}",
