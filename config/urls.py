@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from profiles import lesson, views
 from profiles.accounts.session_views import LogoutView
 
-from .views import preferences
+from .views import preferences, signed_in
 
 handler500 = "config.middleware.server_error"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("accounts/", include("profiles.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
+    path("signed-in/", signed_in),
+    path("signed-in/staff/", signed_in, {"staff": True}),
     path("admin/logout/", LogoutView.as_view()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPResponse, HTTPSConnection
+from http.client import HTTPSConnection
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlencode
@@ -85,8 +85,14 @@ def test_pages_are_served_during_too_many_uploads(site: Site) -> None:
     master = int((site.folder / "gunicorn.pid").read_text())
     zygotes = [child for worker in find_children(master) for child in find_children(worker)]
     assert len(zygotes) == 2
-    cookies = join(site.port, "grace").cookies
-    [session] = [cookie.value or "" for cookie in cookies if "session" in cookie.name]
+    # A member may send two pictures at once.
+    members = [join(site.port, f"grace-{number}") for number in range(6)]
+    sessions = [
+        cookie.value or ""
+        for member in members
+        for cookie in member.cookies
+        if "session" in cookie.name
+    ]
     with ThreadPoolExecutor(12) as visitors, ExitStack() as held:
         for zygote in zygotes:
             os.kill(zygote, signal.SIGSTOP)
@@ -95,6 +101,7 @@ def test_pages_are_served_during_too_many_uploads(site: Site) -> None:
         while sum(done.done() for done in uploads) < 3:
             assert len(uploads) < 200
             source = f"127.0.2.{len(uploads) + 1}"
+            session = sessions[len(uploads) % len(sessions)]
             uploads.append(visitors.submit(upload, site.port, session, draw_jpeg(), source))
             time.sleep(0.05)
             assert site.ask("/profiles/")[0].status == 200
@@ -337,7 +344,7 @@ def test_a_photo_above_nginxs_limit_gets_its_page_on_a_slow_link_too(site: Site)
 def test_the_page_for_an_outage_arrives_on_a_slow_link(tmp_path: Path) -> None:
     with front.serve(tmp_path) as nginx:
         status, answer = send_photo(nginx, 3 * MEGABYTE, pause=7)
-    assert status == 502
+    assert status == 503
     assert "Try again in a minute" in answer
 
 
@@ -350,36 +357,6 @@ def test_the_page_for_too_many_requests_arrives_on_a_slow_link(site: Site) -> No
     assert "Try again in a minute" in answer
 
 
-def test_stalled_uploads_do_not_block_others(site: Site) -> None:
-    head = f"POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"
-    head += f"Content-Length: {39 * MEGABYTE}\r\nConnection: close\r\n\r\n"
-    with ExitStack() as stack:
-        # Four of each address, and twelve of all, may be on their way; four more, for one of the
-        # test before may still be counted.
-        for source in ("127.0.2.1", "127.0.2.2", "127.0.2.3", "127.0.2.5"):
-            for _ in range(4):
-                door = ("127.0.0.1", site.port)
-                line = socket.create_connection(door, timeout=60, source_address=(source, 0))
-                stack.enter_context(line).sendall(head.encode())
-        for source in ("127.0.2.1", "127.0.2.4"):
-            response, body = ask_until(site, 503, source)
-            assert (response.status, response.getheader("Retry-After")) == (503, "60")
-            assert b"Try again in a minute" in body
-        assert site.ask("/profile/avatar/", Cookie=site.cookie)[0].status == 200
-        assert site.ask("/accounts/login/", "POST", b"x=1", source="127.0.2.4")[0].status == 403
-    assert ask_until(site, 403, "127.0.2.4")[0].status == 403
-
-
-def ask_until(site: Site, status: int, source: str) -> tuple[HTTPResponse, bytes]:
-    """Send a form until nginx has noticed the other connections; return the last response."""
-    for _ in range(40):  # Twice a second: more would be too often.
-        answer = site.ask("/profile/avatar/", "POST", b"x=1", source=source)
-        if answer[0].status == status:
-            break
-        time.sleep(0.5)
-    return answer
-
-
 def test_a_form_without_a_photo_is_small(site: Site) -> None:
     response, _ = site.ask("/accounts/login/", "POST", bytes(2 * MEGABYTE))
     assert response.status == 413
@@ -389,7 +366,8 @@ def test_a_form_without_a_photo_is_small(site: Site) -> None:
 
 def test_a_body_without_a_length_gets_the_page_as_well(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.port), timeout=60) as line:
-        request = "POST /profile/avatar/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        request = "POST /profile/avatar/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        request += f"Cookie: {site.cookie}\r\n"
         line.sendall(f"{request}Transfer-Encoding: chunked\r\n\r\n".encode())
         for _ in range(45):
             line.sendall(b"%x\r\n%b\r\n" % (MEGABYTE, bytes(MEGABYTE)))
@@ -440,7 +418,7 @@ def test_a_script_is_refused_in_json(site: Site, tmp_path: Path) -> None:
             often = nginx.ask("/profile/avatar/", "POST", b"", **wish)
             if often[0].status == 429:
                 break
-    for (response, body), status in ((large, 413), (away, 502), (often, 429)):
+    for (response, body), status in ((large, 413), (away, 503), (often, 429)):
         assert response.status == status
         assert response.getheader("Content-Type") == "application/json"
         assert json.loads(body)["errors"]
@@ -539,7 +517,7 @@ def test_no_request_fails_while_gunicorn_reloads(site: Site) -> None:
     def visit(number: int) -> list[int]:
         statuses = []
         while not is_over.is_set():
-            for method, path in (("GET", "/"), ("POST", "/i18n/setlang/"), ("GET", "/healthz")):
+            for method, path in (("GET", "/"), ("POST", "/i18n/setlang/"), ("GET", "/profiles/")):
                 statuses.append(site.ask(path, method, source=f"127.0.1.{number}")[0].status)
         return statuses
 
@@ -564,14 +542,18 @@ def test_no_request_fails_while_gunicorn_reloads(site: Site) -> None:
     assert {status for status in statuses if status not in (200, 403)} == set()
 
 
+def make_certificate(folder: Path) -> None:
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    make += ["-keyout", "privkey.pem", "-out", "fullchain.pem"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+
+
 @pytest.fixture
 def tls(tmp_path: Path, site: Site) -> Iterator[Front]:
     """nginx that terminates TLS itself, in front of the same gunicorn."""
     (tmp_path / "gunicorn.sock").symlink_to(site.folder / "gunicorn.sock")
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    make += ["-keyout", "privkey.pem", "-out", "fullchain.pem"]
-    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
+    make_certificate(tmp_path)
     with front.serve(tmp_path, "nginx-tls.conf") as nginx:
         yield nginx
 

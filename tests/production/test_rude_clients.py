@@ -486,7 +486,7 @@ def test_two_hundred_idle_connections_stop_nobody_behind_nginx(behind: Door) -> 
 def test_nginx_closes_what_has_stopped(behind: Door, tmp_path: Path) -> None:
     """A photo, a form, half a header and nothing at all."""
     (tmp_path / "gunicorn.sock").symlink_to(behind.site.folder / "gunicorn.sock")
-    impatience = {"header_timeout 15s": "header_timeout 1s", "body_timeout 60s": "body_timeout 1s"}
+    impatience = {"header_timeout 10s": "header_timeout 1s", "body_timeout 30s": "body_timeout 1s"}
     photo = write_head(behind.site, PARTS, 39 * MEGABYTE) + write_photo(bytes(MEGABYTE))
     form = write_head(behind.site, FORM, 1000, "/profile/edit/") + b"x="
     with front.serve(tmp_path, changes=impatience) as nginx, ExitStack() as stack:
