@@ -174,7 +174,8 @@ def watch(page: Page) -> list[str]:
 
     def note(message: ConsoleMessage) -> None:
         # A test may type before the page has put the focus where it wants it.
-        meant = r"status of (400|401|404|413|503)|ERR_INTERNET_DISCONNECTED|\[DOM\]|^Autofocus "
+        meant = r"status of (400|401|404|413|503)|ERR_INTERNET_DISCONNECTED|\[DOM\]"
+        meant += "|^Autofocus |^Clear-Site-Data "
         if not re.search(meant, message.text):
             faults.append(message.text)
 

@@ -34,15 +34,14 @@ DATABASES = [
 TOKEN = "t" * 32
 MEMBERS = """
 from django.contrib.auth.hashers import make_password
-from django.test import Client
 from profiles.models import User
+from tests.conftest import sign_in
 password = make_password({password!r})  # Once: it takes long.
 for name in {names!r}:
     user = User(username=name, password=password)
     user.is_staff = user.is_superuser = name.startswith("admin")
     user.save()
-    client = Client()
-    client.force_login(user)
+    client = sign_in(user, for_hours=24)
     print(user.pk, client.cookies["sessionid"].value)
 """
 

@@ -30,14 +30,14 @@ pytestmark = pytest.mark.skipif(not front.NGINX, reason="Install nginx.")
 MEMBERS = """
 from django.test import Client
 from profiles.models import User
+from tests.conftest import sign_in
 staff = User.objects.create_superuser("katherine")
 for name in ("ada", "grace", "linus", "mary", "alan", "joan", "edsger"):
     user = User.objects.create_user(name)
     client = Client()
     client.force_login(user)
     print(client.cookies["sessionid"].value)
-client = Client()
-client.force_login(staff)
+client = sign_in(staff, for_hours=24)
 print(client.cookies["sessionid"].value, user.profile.pk)
 """
 MEGABYTE = 1_000_000
