@@ -282,6 +282,7 @@ THROTTLES = {
         "recipient": 5,  # mails to one mailbox, requested by anybody
         "reset": 5,  # of these, resets of a password: they are counted apart
         "upload": 60,  # pictures of one member
+        "again": 20,  # wrong passwords of one member who is signed in
         "code": 20,  # wrong codes from an app, after the right password of one member
     }.items()
 }

@@ -13,10 +13,13 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from .accounts.factors import remove_factors
+from .accounts.factors import is_verified, remove_factors
+from .accounts.mails import send_template_mail
 from .accounts.notices import mail_owner, tell_of_removal
 from .answers import warn_of_files
 from .models import MemberRequest, Profile, Session, User
@@ -63,6 +66,15 @@ class ShortAdmin(admin.ModelAdmin):
             return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
         except ObjectDoesNotExist:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Allow the filters that the list shows.
+
+        Django also allows the primary key of related rows, which of a session is its secret.
+        """
+        return lookup.partition("__")[0] in self.list_filter and bool(
+            super().lookup_allowed(lookup, value, request)
+        )
 
     def message_user(self, *args: Any, **kwargs: Any) -> None:
         # Django says that an account is deleted before the COMMIT, which may fail.
@@ -117,6 +129,16 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         return [] if is_superuser(request) else RANKS
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        self.save_account(request, obj, form, change)
+        old = form.initial.get("email", "")
+        if change and obj.email != old:
+            obj.address_changes.all().delete()  # Nobody undoes what staff have put right.
+            if old:
+                subject, link = str(_("Your address was changed")), reverse("password_reset")
+                send_template_mail(request, "moved", subject, old, user=obj, link=link)
+
+    def save_account(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save the account; say so if its picture could not be moved."""
         try:
             with warn_after_commit(request, Profile.objects.filter(user=obj.pk)):
                 super().save_model(request, obj, form, change)
@@ -129,13 +151,18 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
             self.message_user(request, message, messages.WARNING)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """Mail the owner, beside what Django's does."""
+        """Mail the owner, beside what Django's does; one's own is changed with the old one."""
         user = self.get_object(request, unquote(id))
+        if user == request.user:
+            return redirect("password_change")
+        if not is_verified(request):
+            return redirect(reverse("ask-again", query={"next": request.path}))
         response = super().user_change_password(request, id, form_url)
         changed = User.objects.exclude(password=user.password).filter(pk=user.pk) if user else []
         for owner in changed:
-            subject, by_staff = _("Your password was changed"), owner != request.user
-            mail_owner(request, owner, "changed_password", str(subject), by_staff=by_staff)
+            owner.address_changes.all().delete()
+            subject = str(_("Your password was changed"))
+            mail_owner(request, owner, "changed_password", subject, by_staff=True)
         return response
 
     @admin.action(description=_("Sign out the selected accounts"), permissions=["change"])
@@ -159,12 +186,15 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         description=_("Remove the second factors of the selected accounts"),
         permissions=["superuser"],
     )
-    def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        if not is_verified(request):
+            return redirect(reverse("ask-again", query={"next": request.path}))
         for user in queryset:
             remove_factors(user)
             self.log_change(request, user, "The second factors were removed.")
             tell_of_removal(request, user)
         self.message_user(request, _("The second factors are removed: a password is enough."))
+        return None
 
 
 admin.site.unregister(Group)

@@ -4,6 +4,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
@@ -121,14 +122,16 @@ KNOWN, YEAR = "known", 365 * 24 * 60 * 60
 MAX_MEMBERS = 5  # Who sign in with one browser, such as a family's.
 
 
-def is_known_browser(request: HttpRequest, username: str) -> bool:
-    """Return whether somebody has signed in as this member with this browser before."""
-    return make_mark(username) in list_marks(request)
+def is_known_browser(request: HttpRequest, username: str, password_hash: str) -> bool:
+    """Return whether somebody has signed in with this browser by the password of now."""
+    return make_mark(username, password_hash) in list_marks(request)
 
 
-def remember_browser(request: HttpRequest, response: HttpResponseBase, username: str) -> None:
+def remember_browser(
+    request: HttpRequest, response: HttpResponseBase, user: AbstractBaseUser
+) -> None:
     """Set the cookie by which the browser is known; it does not tell whom it knows."""
-    marks = [make_mark(username), *list_marks(request)]
+    marks = [make_mark(user.get_username(), user.password), *list_marks(request)]
     response.set_signed_cookie(
         KNOWN,
         ".".join(dict.fromkeys(marks[:MAX_MEMBERS])),
@@ -146,5 +149,5 @@ def list_marks(request: HttpRequest) -> list[str]:
     return (request.get_signed_cookie(KNOWN, "", KNOWN, YEAR) or "").split(".")
 
 
-def make_mark(username: str) -> str:
-    return salted_hmac("profiles.known", username.lower()).hexdigest()
+def make_mark(username: str, password_hash: str) -> str:
+    return salted_hmac("profiles.known", f"{username.lower()} {password_hash}").hexdigest()

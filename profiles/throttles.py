@@ -20,7 +20,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext_lazy
 
 from .clients import client_networks, is_known_browser
-from .models import Attempts
+from .models import Attempts, User
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # In minutes, since the visitor's time zone is unknown.
@@ -62,16 +62,6 @@ def take_back_attempt(name: str, who: object) -> None:
     """Take back an attempt that failed because of the site, not of the visitor."""
     mine = Attempts.objects.filter(key=make_key(name, who), number__gt=0)
     mine.update(number=F("number") - 1)
-
-
-def use_up(name: str, token: str, ends: datetime) -> None:
-    """Remember until a time that a token was used; fail if it was used before."""
-    Attempts.objects.create(key=make_key(name, token), number=1, ends=ends)
-
-
-def is_used(name: str, token: str) -> bool:
-    """Return whether a token was used up."""
-    return Attempts.objects.filter(key=make_key(name, token)).exists()
 
 
 def find_limit(name: str) -> tuple[int, timedelta]:
@@ -145,7 +135,8 @@ def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
     """
     name = username.lower()
     keys = [make_key("password", (name, network)) for network in client_networks(request)]
-    is_known = is_known_browser(request, name)
+    hashes = User.objects.filter(username=name).values_list("password", flat=True)
+    is_known = is_known_browser(request, name, hashes.first() or "")
     if wait := count_visit("password", request, name) or (not is_known and count_guess(name)):
         raise LockedOut(wait)
     try:
@@ -177,11 +168,18 @@ def count_guess(username: str) -> int:
     mine = Attempts.objects.filter(key=key)
     row = mine.get()
     if row.number > PAUSES_AFTER:
-        pause = min(timedelta(seconds=2 ** (row.number - PAUSES_AFTER - 1)), MAX_PAUSE)
+        # Not more than 2 to the 10th, which is more than the longest pause: it would overflow.
+        doubled = min(row.number - PAUSES_AFTER - 1, 10)
+        pause = min(timedelta(seconds=2**doubled), MAX_PAUSE)
         if (end := row.ends - DAY + pause) > now:
             return count_seconds(end)
         mine = mine.filter(number=row.number)  # Of several at once, one is allowed.
     return 0 if mine.update(number=F("number") + 1, ends=now + DAY) else 1
+
+
+def forget_guesses(username: str) -> None:
+    """Forget the wrong passwords for an account that has got a new one."""
+    Attempts.objects.filter(key=make_key("guess", username.lower())).delete()
 
 
 def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

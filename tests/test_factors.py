@@ -472,23 +472,6 @@ def test_a_way_back_works_once_and_for_two_weeks(as_ada: Client, forward: Forwar
     assert Client().get(path).status_code == 400
 
 
-def test_only_the_first_factor_can_be_undone_by_mail(as_ada: Client) -> None:
-    """Else whoever reads somebody's mail would need no second factor."""
-    set_up_app(as_ada)
-    options = as_ada.post("/accounts/passkeys/add/options/").json()
-    fields = {"name": "Mine", "credential": Authenticator().create(options)}
-    as_ada.post("/accounts/passkeys/add/", fields)
-    assert "/accounts/undo/" not in mail.outbox[1].body
-
-
-def test_what_is_taken_away_tells_of_the_factors_but_holds_no_key(
-    as_ada: Client, app: pyotp.TOTP
-) -> None:
-    data = as_ada.get("/accounts/export/").getvalue()
-    assert app.secret.encode() not in data
-    assert CodeApp.objects.get().sealed_key.encode() not in data
-
-
 # Staff
 
 

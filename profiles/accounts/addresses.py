@@ -1,6 +1,7 @@
 """How an e-mail address changes: by a link that is mailed to the new one.
 
-The old address gets a link that undoes the change, for the owner of an account that was taken.
+The old address gets a link that undoes the change, for the owner of an account that was taken; so
+does the address when a second factor is set up. It leads the account back to where it was before.
 Each link works once. Whoever has only a link cannot use it: the first asks for being signed in, and
 is void once the password has changed; the second leads to a new password, as a reset does.
 """
@@ -10,7 +11,7 @@ from datetime import timedelta
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -93,10 +94,35 @@ def confirm_change(request: HttpRequest, user: User, token: str) -> None:
             User.objects.filter(pk=user.pk).update(email=change.new)
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
-    if old not in ("", change.new):
-        link = reverse("undo", kwargs={"token": signing.dumps(change.pk, salt=UNDO_SALT)})
-        subject = _("Your address was changed")
-        send_template_mail(request, "changed_address", subject, old, user=user, link=link)
+    if old in ("", change.new) or is_return(change):
+        return
+    subject, link = _("Your address was changed"), make_undo_link(change)
+    send_template_mail(request, "changed_address", subject, old, user=user, link=link)
+
+
+def is_return(change: AddressChange) -> bool:
+    """Return whether an address is taken back that was given away; then forget what came since.
+
+    Else whoever had taken the account would get a link that undoes this.
+    """
+    changes = change.user.address_changes.filter(is_confirmed=True)
+    given_away = changes.filter(old=change.new).exclude(new=F("old")).order_by("-ends").first()
+    if given_away:
+        changes.filter(ends__gte=given_away.ends).delete()
+    return given_away is not None
+
+
+def mark_point(user: User) -> str:
+    """Return a link that undoes what happens to an account from now on; "" without an address."""
+    if not user.email:
+        return ""
+    point = {"old": user.email, "new": user.email, "is_confirmed": True}
+    ends = timezone.now() + TIME_TO_UNDO
+    return make_undo_link(user.address_changes.create(**point, ends=ends))
+
+
+def make_undo_link(change: AddressChange) -> str:
+    return reverse("undo", kwargs={"token": signing.dumps(change.pk, salt=UNDO_SALT)})
 
 
 def read_undone(token: str) -> AddressChange:
@@ -109,26 +135,23 @@ def read_undone(token: str) -> AddressChange:
         raise ValidationError(message) from error
 
 
-def shut_out(user: User) -> None:
-    """Save the account with a password that nobody knows, which ends all sessions."""
-    user.set_password(get_random_string(40))  # Not an unusable one, which cannot be reset.
-    user.save(update_fields=["email", "password"])
-
-
 def undo_change(token: str) -> User:
-    """Give the account its old address back; take away the password, sessions, and new factors.
+    """Lead an account back to where it was before a change, and take the password away.
 
-    Factors from before the change are the owner's, and stay. Raises `ValidationError` in a
-    visitor's words.
+    The address is the old one, factors that were set up since are removed, as are recovery codes,
+    sessions, and the links that undo later changes. Raises `ValidationError` in a visitor's words.
     """
     change = read_undone(token)
-    user, newer = change.user, Q(pk__gte=change.pk) | Q(is_confirmed=False)
+    user = change.user
     user.email = change.old
+    user.set_password(get_random_string(40))  # Not an unusable one, which cannot be reset.
+    later = Q(is_confirmed=True, ends__gte=change.ends) | Q(is_confirmed=False)
     try:
         with transaction.atomic():
-            user.address_changes.filter(newer).delete()
+            # First, so that no factor is added that is not removed below: see `lock_account`.
+            user.save(update_fields=["email", "password"])
+            user.address_changes.filter(later).delete()
             remove_factors(user, since=change.ends - TIME_TO_UNDO)
-            shut_out(user)
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
     return user

@@ -8,6 +8,8 @@ import re
 import secrets
 import time
 from base64 import b32encode, urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -16,6 +18,8 @@ import pyotp
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.auth import login
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 from pyotp.exceptions import OTPVerificationError
@@ -88,12 +92,23 @@ def use_admin(request: HttpRequest) -> bool:
 
 
 def remove_factors(user: User, since: datetime | None = None) -> None:
-    """Remove the factors that were set up since a time, all without one, and end all sessions."""
+    """Remove the factors that were set up since a time, or all; and recovery codes and sessions."""
     for factors in (user.passkeys.all(), CodeApp.objects.filter(user=user)):
         (factors.filter(created__gte=since) if since else factors).delete()
-    if not has_factor(user):
-        user.recovery_codes.all().delete()
+    user.recovery_codes.all().delete()
     user.sessions.all().delete()
+
+
+@contextmanager
+def lock_account(user: User) -> Iterator[None]:
+    """Run a block while nobody changes the password; refuse if it has changed since signing in.
+
+    Else a factor could be added after the owner has taken the account back.
+    """
+    with transaction.atomic():
+        if not list(User.objects.select_for_update().filter(pk=user.pk, password=user.password)):
+            raise PermissionDenied
+        yield
 
 
 def drop_unused_codes(request: MemberRequest) -> None:
@@ -128,8 +143,8 @@ def find_step(key: str, code: str) -> int | None:
 
 def set_app(user: User, key: str, step: int) -> None:
     """Store the key of an app, in place of another one."""
-    values = {"sealed_key": seal(key), "last_step": step}
-    CodeApp.objects.update_or_create(user=user, defaults=values)
+    CodeApp.objects.filter(user=user).delete()
+    CodeApp.objects.create(user=user, sealed_key=seal(key), last_step=step)
 
 
 def use_app_code(user: User, code: str) -> bool:

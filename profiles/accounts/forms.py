@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from ..models import User
 from ..names import NameField, validate_visible
-from ..throttles import ThrottledForm, count_attempt, lock_out, take_back_attempt
+from ..throttles import LockedOut, ThrottledForm, count_attempt, lock_out, take_back_attempt
 from .factors import find_step, use_app_code, use_recovery_code
 from .mails import deliver, find_host
 from .passkeys import use_passkey
@@ -93,7 +94,7 @@ class FactorForm(forms.Form):
             raise ValidationError({"code": message})
 
 
-class AppForm(forms.Form):
+class AppForm(ThrottledForm):
     """Asks for a code, to see that the app has the key; gives the 30 seconds that it is of."""
 
     code = CodeField(help_text=gettext_lazy("The six digits that the app shows now."))
@@ -111,7 +112,7 @@ class AppForm(forms.Form):
         return step
 
 
-class PasskeyForm(forms.Form):
+class PasskeyForm(ThrottledForm):
     """Asks for the name of a passkey, which a script makes."""
 
     name = NameField(
@@ -123,7 +124,7 @@ class PasskeyForm(forms.Form):
     credential = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
-        if not self.cleaned_data.get("credential"):
+        if not self.errors and not self.cleaned_data.get("credential"):
             raise ValidationError(_("Your browser has made no passkey. Try again."))
         return self.cleaned_data
 
@@ -159,6 +160,32 @@ def find_mailbox(email: str) -> str:
     return f"{name}@{domain}"
 
 
+def check_again(user: User, password: str) -> bool:
+    """Return whether it is the password; raise `LockedOut` after too many wrong ones.
+
+    Counted by account: whoever found a browser signed in may guess from many addresses.
+    """
+    if wait := count_attempt("again", user.pk):
+        raise LockedOut(wait)
+    is_right = user.check_password(password)
+    if is_right:
+        take_back_attempt("again", user.pk)
+    return is_right
+
+
+class PasswordChangeForm(auth_forms.PasswordChangeForm):
+    """Django's, with a limit on guesses at the old password."""
+
+    user: User
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        if not check_again(self.user, password):
+            message = self.error_messages["password_incorrect"]
+            raise ValidationError(message, code="password_incorrect")
+        return password
+
+
 class PasswordForm(forms.Form):
     """Asks for the password again, since somebody may have left a browser signed in."""
 
@@ -173,7 +200,7 @@ class PasswordForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean_password(self) -> str:
-        if not self.user.check_password(self.cleaned_data["password"]):
+        if not check_again(self.user, self.cleaned_data["password"]):
             raise ValidationError(_("This is not your password. Nothing has changed."))
         return self.cleaned_data["password"]
 

@@ -34,9 +34,10 @@ from webauthn.helpers.structs import (
 from ..models import Passkey, User
 
 CHALLENGE = "challenge"
+MAX_PASSKEYS = 20
 MAX_ANSWER = 16_000  # Characters; a browser's answer has some 1,000.
 # What the library raises for an answer that no browser gives.
-FALSE = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+FALSE = (WebAuthnException, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 REQUIRED = UserVerificationRequirement.REQUIRED
 
 
@@ -87,6 +88,8 @@ def describe_passkeys(user: User) -> list[PublicKeyCredentialDescriptor]:
 
 def create_passkey(request: HttpRequest, user: User, name: str, answer: str) -> None:
     """Store the passkey that a browser has made; raise `ValidationError` in a visitor's words."""
+    if user.passkeys.count() >= MAX_PASSKEYS:
+        raise ValidationError(_("You have 20 passkeys, which is the limit. Remove one first."))
     try:
         made = webauthn.verify_registration_response(
             credential=drop_attestation(read_answer(answer)),

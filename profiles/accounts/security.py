@@ -11,18 +11,18 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..answers import render_form
 from ..models import CodeApp, MemberRequest
-from .addresses import find_pending
+from .addresses import find_pending, mark_point
 from .factors import (
     drop_unused_codes,
     has_factor,
     is_verified,
+    lock_account,
     make_app_url,
     make_key,
     make_recovery_codes,
@@ -36,7 +36,6 @@ from .notices import tell_of_factor
 from .passkeys import ask_to_create, create_passkey, find_rp_id
 from .qr import draw_qr
 from .sessions import end_sessions, find_sessions, list_sessions
-from .undoing import make_undo_link
 
 View = Callable[..., HttpResponse]
 NEW_KEY = "new_key"  # In the session: the sealed key of an app that is not confirmed.
@@ -76,13 +75,17 @@ def account(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_app(request: MemberRequest) -> HttpResponse:
     """Show a key to an app, and store it once the app has made a right code from it."""
-    key = unseal(request.session.get(NEW_KEY, "")) or make_key()
+    # The key of a page that was left stays nowhere: who has seen it could be somebody else.
+    sealed = request.session.pop(NEW_KEY, "") if request.method == "POST" else ""
+    key = unseal(sealed) or make_key()
     form = AppForm(request.POST if request.method == "POST" else None, key=key)
+    form.throttle("mail", request.user.pk)
     if form.is_valid():
-        undo = prepare_undo(request)
-        set_app(request.user, key, form.cleaned_data["code"])
-        del request.session[NEW_KEY]
-        return finish(request, _("Codes from an app are set up."), "code", undo)
+        with lock_account(request.user):
+            undo = mark_point(request.user)
+            set_app(request.user, key, form.cleaned_data["code"])
+        sentence = _("Codes from an app are set up.")
+        return finish(request, sentence, sentence, "code", undo)
     request.session[NEW_KEY] = seal(key)
     url = make_app_url(key, request.user)
     context = {"key": " ".join(key[start : start + 4] for start in range(0, len(key), 4))}
@@ -96,15 +99,18 @@ def add_passkey(request: MemberRequest) -> HttpResponse:
     if not find_rp_id(request):
         raise Http404
     form = PasskeyForm(request.POST if request.method == "POST" else None)
+    form.throttle("mail", request.user.pk)
     if form.is_valid():
         name, answer = form.cleaned_data["name"], form.cleaned_data["credential"]
-        undo = prepare_undo(request)
         try:
-            create_passkey(request, request.user, name, answer)
+            with lock_account(request.user):
+                undo = mark_point(request.user)
+                create_passkey(request, request.user, name, answer)
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            return finish(request, _("The passkey “%s” is set up.") % name, "passkey", undo)
+            sentence = _("The passkey “%s” is set up.") % name
+            return finish(request, sentence, _("A passkey is set up."), "passkey", undo)
     context = {"options_url": reverse("passkey-create-options")}
     return render_form(request, "registration/passkey.html", form, **context)
 
@@ -118,25 +124,25 @@ def create_options(request: MemberRequest) -> HttpResponse:
     return JsonResponse(ask_to_create(request, request.user))
 
 
-def prepare_undo(request: MemberRequest) -> str:
-    """Return the link that undoes the first factor of an account; "" where it has one already."""
-    return "" if has_factor(request.user) else make_undo_link(request.user, timezone.now())
-
-
-def finish(request: MemberRequest, sentence: str, factor: str, undo: str) -> HttpResponse:
+def finish(
+    request: MemberRequest, sentence: str, mailed: str, factor: str, undo: str
+) -> HttpResponse:
     """Say by a message and a mail what was set up; show recovery codes with the first factor."""
     mark_verified(request, factor)
-    tell(request, sentence, undo)
+    tell(request, sentence, mailed, undo)
     if request.user.recovery_codes.exists():
         return redirect("account")
     return show_codes(request)
 
 
-def tell(request: MemberRequest, sentence: str, undo: str = "") -> None:
-    """Say what has changed, here and by mail, and end all sessions but this one."""
+def tell(request: MemberRequest, sentence: str, mailed: str, undo: str = "") -> None:
+    """Say what has changed, here and by mail, and end all sessions but this one.
+
+    The mail has no name of a passkey, which could be somebody's advertisement.
+    """
     end_sessions(request, find_sessions(request, "others"))
     messages.success(request, sentence)
-    tell_of_factor(request, request.user, sentence, undo)
+    tell_of_factor(request, request.user, mailed, undo)
 
 
 @verified
@@ -146,7 +152,8 @@ def codes(request: MemberRequest) -> HttpResponse:
     if not has_factor(request.user):
         raise Http404
     if request.method == "POST":
-        tell(request, _("New recovery codes are made; the old ones no longer work."))
+        sentence = _("New recovery codes are made; the old ones no longer work.")
+        tell(request, sentence, sentence)
         return show_codes(request)
     context = {"left": request.user.recovery_codes.count()}
     return render(request, "registration/codes.html", context)
@@ -154,8 +161,9 @@ def codes(request: MemberRequest) -> HttpResponse:
 
 def show_codes(request: MemberRequest) -> HttpResponse:
     """Make recovery codes, and show them in this response alone."""
-    context = {"codes": make_recovery_codes(request.user)}
-    return render(request, "registration/codes.html", context)
+    with lock_account(request.user):
+        codes = make_recovery_codes(request.user)
+    return render(request, "registration/codes.html", {"codes": codes})
 
 
 @verified
@@ -164,13 +172,14 @@ def remove_factor(request: MemberRequest, pk: int | None = None) -> HttpResponse
     """Ask whether to remove a passkey, or the app if no passkey is named, and remove it."""
     if pk is None:
         factor: Any = get_object_or_404(CodeApp, user=request.user)
-        sentence = _("Codes from an app are switched off.")
+        mailed = sentence = _("Codes from an app are switched off.")
     else:
         factor = get_object_or_404(request.user.passkeys, pk=pk)
         sentence = _("The passkey “%s” is removed.") % factor.name
+        mailed = _("A passkey is removed.")
     if request.method == "POST":
         factor.delete()
         drop_unused_codes(request)
-        tell(request, sentence)
+        tell(request, sentence, mailed)
         return redirect("account")
     return render(request, "registration/remove_factor.html", {"passkey": pk and factor})

@@ -7,11 +7,18 @@ from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -26,17 +33,18 @@ from .passkeys import ask_to_use, find_rp_id, use_passkey
 def enter(request: HttpRequest, user: User, url: str, factor: str = "") -> HttpResponse:
     """Sign somebody in, remember their browser, and go on to a page."""
     admit(request, user, factor)
-    response = redirect(url)
-    remember_browser(request, response, user.username)
+    response = HttpResponseRedirect(url)
+    remember_browser(request, response, user)
     return response
 
 
 def find_next(request: HttpRequest) -> str:
-    """Return the page that the visitor wanted, if it is one of this site."""
+    """Return the page that the visitor wanted, if it is one of this site and no sign-in."""
     url = request.POST.get("next", request.GET.get("next", ""))
     hosts, is_secure = {request.get_host()}, request.is_secure()
     is_ours = url_has_allowed_host_and_scheme(url, hosts, require_https=is_secure)
-    return url if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    is_path = url.startswith("/") and not url.startswith(reverse("login"))
+    return url if is_ours and is_path else resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 class LoginView(views.LoginView):
@@ -52,12 +60,16 @@ class LoginView(views.LoginView):
             return redirect("second-step")
         return enter(self.request, user, self.get_success_url())
 
+    def get_success_url(self) -> str:
+        return find_next(self.request)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         # Without mail, no link to a password reset is shown.
         context = {"has_mail": settings.HAS_MAIL, "passkey_host": find_rp_id(self.request)}
         return super().get_context_data(**kwargs, **context)
 
 
+@never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_step(request: HttpRequest) -> HttpResponse:
@@ -90,7 +102,7 @@ def ask_again(request: MemberRequest) -> HttpResponse:
     if form.is_valid():
         request.session.cycle_key()
         mark_verified(request, getattr(form, "factor", ""))
-        return redirect(find_next(request))
+        return HttpResponseRedirect(find_next(request))
     context = {"next": find_next(request), **show_passkeys(request)}
     return render_form(request, "registration/ask_again.html", form, **context)
 
@@ -100,6 +112,7 @@ def show_passkeys(request: HttpRequest) -> dict[str, str]:
     return {"passkey_host": find_rp_id(request), "options_url": reverse("passkey-options")}
 
 
+@never_cache
 @require_POST
 def passkey_options(request: HttpRequest, anybody: bool = False) -> HttpResponse:
     """Return what a browser needs to use a passkey: anybody's, or of who is signing in."""

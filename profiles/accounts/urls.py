@@ -11,7 +11,6 @@ urlpatterns = [
     path("signup/", views.signup, name="signup"),
     path("confirm/<str:token>/", views.confirm, name="confirm"),
     path("undo/<str:token>/", views.undo, name="undo"),
-    path("undo/factors/<str:token>/", views.undo_second_factors, name="undo-factors"),
     path("email/cancel/", views.cancel_email, name="cancel-email"),
     path("email/", limit_sign_ins(views.change_email), name="account-email"),
     path("delete/", limit_sign_ins(views.delete), name="account-delete"),

@@ -11,6 +11,7 @@ from django.contrib.auth import logout, views
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
+from django.db.models import F
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -22,7 +23,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..answers import render_form, warn_of_files
+from ..clients import remember_browser
 from ..models import CodeApp, MemberRequest, Profile, User
+from ..throttles import forget_guesses
 from .addresses import (
     ask_for_change,
     cancel_change,
@@ -31,11 +34,10 @@ from .addresses import (
     read_undone,
     undo_change,
 )
-from .forms import EmailForm, PasswordForm, ResetForm, SignupForm
+from .forms import EmailForm, PasswordChangeForm, PasswordForm, ResetForm, SignupForm
 from .notices import mail_owner
 from .sessions import clear_site_data
 from .signing_in import enter
-from .undoing import read_undo, undo_factors
 
 
 @sensitive_post_parameters("password1", "password2")
@@ -96,18 +98,6 @@ def undo(request: HttpRequest, token: str) -> HttpResponse:
     except ValidationError as error:
         return render(request, "registration/undo.html", {"error": error.message}, status=400)
     return render(request, "registration/undo.html", {"change": change})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def undo_second_factors(request: HttpRequest, token: str) -> HttpResponse:
-    """Ask, and remove the first factors of an account; go on to a new password."""
-    try:
-        if request.method == "POST":
-            return redirect(make_reset_link(undo_factors(token)))
-        user, _since = read_undo(token)
-    except ValidationError as error:
-        return render(request, "registration/undo.html", {"error": error.message}, status=400)
-    return render(request, "registration/undo.html", {"owner": user})
 
 
 def make_reset_link(user: User) -> str:
@@ -181,7 +171,7 @@ def describe(profile: Profile) -> dict[str, Any]:
     """Return what the database stores about a member, except for the hash of the password."""
     account = {name: getattr(profile.user, name) for name in ("username", "email", "date_joined")}
     account["last_login"] = profile.user.last_login
-    changes = profile.user.address_changes.order_by("pk")
+    changes = profile.user.address_changes.exclude(new=F("old")).order_by("pk")
     account["passkeys"] = list(profile.user.passkeys.values("name", "created", "used"))
     account["code_app"] = CodeApp.objects.filter(user=profile.user).values("created").first()
     account["recovery_codes"] = profile.user.recovery_codes.count()
@@ -217,10 +207,13 @@ class PasswordResetView(views.PasswordResetView):
 
 
 class PasswordChangeView(views.PasswordChangeView):
-    """Django's, which mails the member that it happened."""
+    """Django's, which mails the member that it happened, and remembers the browser again."""
+
+    form_class = PasswordChangeForm
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
+        remember_browser(self.request, response, form.user)
         subject = _("Your password was changed")
         mail_owner(self.request, form.user, "changed_password", subject)
         return response
@@ -234,6 +227,8 @@ class PasswordResetConfirmView(views.PasswordResetConfirmView):
         response = super().form_valid(form)
         if is_own:
             logout(self.request)  # The new password has deleted the row, so none can be saved.
+        forget_guesses(form.user.username)
+        remember_browser(self.request, response, form.user)
         subject = _("Your password was changed")
         mail_owner(self.request, form.user, "changed_password", subject)
         return response

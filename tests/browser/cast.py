@@ -77,7 +77,9 @@ def add_here() -> None:
             set_app(user, make_key(), 0)
             make_recovery_codes(user)
             for number in (1, 2):
-                Passkey.objects.create(user=user, name=f"Phone {number}", credential_id=str(number))
+                Passkey.objects.create(
+                    user=user, name=f"Phone {number}", credential_id=f"{number:04}"
+                )
         sessions[name] = sign_in(user, for_hours=24).cookies[settings.SESSION_COOKIE_NAME].value
     links = make_links(get_user_model().objects.get(username="long"))
     context = {
