@@ -373,6 +373,12 @@ def test_new_recovery_codes_replace_the_old_ones(as_ada: Client) -> None:
         assert give_code(client, code) == status
 
 
+def test_a_mailbox_is_not_filled_by_new_codes(as_ada: Client, settings: LazySettings) -> None:
+    set_up_app(as_ada)
+    settings.THROTTLES = settings.THROTTLES | {"mail": 3}
+    assert [as_ada.post("/accounts/codes/").status_code for _ in range(3)] == [200, 200, 429]
+
+
 def test_recovery_codes_are_for_who_has_something_to_lose(as_ada: Client) -> None:
     assert as_ada.get("/accounts/codes/").status_code == 404
     assert as_ada.post("/accounts/codes/").status_code == 404

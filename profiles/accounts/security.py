@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ..answers import render_form
 from ..models import CodeApp, MemberRequest
+from ..throttles import count_attempt, refuse
 from .addresses import find_pending, mark_point
 from .factors import (
     drop_unused_codes,
@@ -152,6 +153,8 @@ def codes(request: MemberRequest) -> HttpResponse:
     if not has_factor(request.user):
         raise Http404
     if request.method == "POST":
+        if wait := count_attempt("mail", request.user.pk):
+            return refuse(request, wait)
         sentence = _("New recovery codes are made; the old ones no longer work.")
         tell(request, sentence, sentence)
         return show_codes(request)
