@@ -268,7 +268,8 @@ class Attempts(models.Model):
 class AddressChange(models.Model):
     """A change of an account's e-mail address; accounts/addresses.py explains it.
 
-    A confirmed one is kept for a while, so that the owner of the old address can undo it.
+    A confirmed one is kept for a while, so that the owner of the old address can undo it. One from
+    an address to itself is a point that the account can go back to.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="address_changes")

@@ -4,6 +4,7 @@ A passkey asks for a finger, a face or a PIN, so it is two factors in itself.
 """
 
 import json
+import re
 from ipaddress import ip_address
 from typing import Any
 
@@ -148,8 +149,8 @@ def read_answer(answer: str) -> dict[str, Any]:
     if len(answer) > MAX_ANSWER:
         raise ValueError("No browser answers that.")
     credential = json.loads(answer)
-    if not isinstance(credential, dict) or not isinstance(credential["id"], str):
-        raise TypeError("No browser answers that.")
+    if not re.fullmatch(r"[\w-]+", credential["id"], re.ASCII):  # PostgreSQL fails on a NUL.
+        raise ValueError("No browser answers that.")
     return credential
 
 
