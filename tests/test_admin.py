@@ -436,7 +436,7 @@ def test_names_that_the_log_has_kept_are_removed(as_root: Client, ada: User) -> 
     for row in (ada, ada.profile, ContentType.objects.get_for_model(User)):
         LogEntry.objects.log_actions(root.pk, [row], 2)
     other = LogEntry.objects.latest("pk")
-    migration = import_module("profiles.migrations.0009_remove_names_from_log")
+    migration = import_module("profiles.migrations.0011_remove_names_from_log")
     migration.remove_names(apps, SimpleNamespace(connection=connection))
     assert list_log() == [(f"#{ada.pk}", 2), (f"#{ada.profile.pk}", 2), (other.object_repr, 2)]
     assert not other.object_repr.startswith("#")

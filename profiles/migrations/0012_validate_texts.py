@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('profiles', '0009_remove_names_from_log'),
+        ('profiles', '0011_remove_names_from_log'),
     ]
 
     operations = [

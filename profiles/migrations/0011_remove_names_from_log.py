@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("profiles", "0008_second_factors"),
+        ("profiles", "0010_recovery_codes"),
     ]
 
     operations = [migrations.RunPython(remove_names, migrations.RunPython.noop)]
