@@ -30,7 +30,7 @@ class SessionStore(db.SessionStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session: Session = super().create_model_instance(data)  # type: ignore[assignment]
+        session: Session = super().create_model_instance(data)  # type: ignore[assignment]  # Of `get_model_class`.
         session.user_id = data.get(SESSION_KEY)
         # From the data, so that it stays when the key changes, as it does with the password.
         if sign_in := data.get("sign_in"):
@@ -40,7 +40,7 @@ class SessionStore(db.SessionStore):
         return session
 
     def load(self) -> dict[str, Any]:
-        session: Session | None = self._get_session_from_db()  # type: ignore[attr-defined]
+        session: Session | None = self._get_session_from_db()  # type: ignore[attr-defined]  # Not in the stubs.
         if not session:
             return {}
         if session.user_id and session.seen < timezone.now() - VISIT_PERIOD:

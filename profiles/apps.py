@@ -9,6 +9,6 @@ class ProfilesConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        # They register the checks and the receiver, and need the apps loaded.
-        from . import checks  # noqa: F401
-        from .accounts import sessions  # noqa: F401
+        # Both need the apps loaded.
+        from . import checks  # noqa: F401  # Registers the checks.
+        from .accounts import sessions  # noqa: F401  # Connects the receiver of a sign-in.

@@ -33,7 +33,7 @@ class Page:
 
 
 def encode_cursor(pk: int) -> str:
-    """Return a cursor for a row: encrypted, since gaps between keys would tell of hidden people."""
+    """Return a cursor for a row, encrypted: from keys in order, hidden people could be counted."""
     cipher = make_cipher(settings.SECRET_KEY)
     return urlsafe_b64encode(cipher.encrypt(pk.to_bytes(8), None)).decode()
 

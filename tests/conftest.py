@@ -2,10 +2,12 @@
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.conf import LazySettings
@@ -80,6 +82,19 @@ def apart(settings: LazySettings, tmp_path: Path) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+
+
+@pytest.fixture
+def later() -> Generator[Callable[[float], None]]:
+    """Move the clock forward, by so many seconds."""
+    real = time.time
+    with ExitStack() as stack:
+
+        def move(seconds: float) -> None:
+            moved = mock.patch("time.time", side_effect=lambda: real() + seconds)
+            stack.enter_context(moved)
+
+        yield move
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
 from unittest import mock
@@ -12,46 +11,18 @@ from urllib.parse import unquote
 import pyotp
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission
 from django.core import mail
-from django.core.management import CommandError, call_command
 from django.test import Client
 
 from profiles.accounts import factors
-from profiles.models import Attempts, CodeApp, Passkey, RecoveryCode, User
+from profiles.models import Attempts, CodeApp, RecoveryCode, User
 
-from .conftest import sign_in
 from .helpers.accounts import read
-from .helpers.authenticator import Authenticator
+from .helpers.factors import give_code, give_password, is_in, set_up_app
 from .helpers.servers import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Forward = Callable[..., None]
-
-
-@pytest.fixture
-def forward() -> Generator[Forward]:
-    """Move the clock forward, by seconds."""
-    real = time.time
-    with ExitStack() as stack:
-
-        def move(seconds: float) -> None:
-            moved = mock.patch("time.time", side_effect=lambda: real() + seconds)
-            stack.enter_context(moved)
-
-        yield move
-
-
-def set_up_app(client: Client) -> tuple[pyotp.TOTP, list[str]]:
-    """Set up an app in a browser; return it, and the recovery codes that are shown."""
-    page = read(client, "/accounts/app/")
-    key = re.search(r'<code dir="ltr">([A-Z2-7 ]+)</code>', page)
-    assert key
-    app = pyotp.TOTP(key[1].replace(" ", ""))
-    # An older one, so that the present one is not used up.
-    response = client.post("/accounts/app/", {"code": app.at(time.time() - 30)})
-    assert response.status_code == 200
-    return app, re.findall(r"<code>([\w-]{29})</code>", response.content.decode())
+Later = Callable[[float], None]
 
 
 @pytest.fixture
@@ -60,22 +31,6 @@ def app(as_ada: Client) -> pyotp.TOTP:
     app = set_up_app(as_ada)[0]
     mail.outbox.clear()
     return app
-
-
-def give_password(client: Client, password: str = "pass phrase", to: str = "") -> str:
-    """Give Ada's password; return where that leads."""
-    fields = {"username": "ada", "password": password, "next": to}
-    response = client.post("/accounts/login/", fields)
-    return str(response.headers.get("Location", ""))
-
-
-def give_code(client: Client, code: str) -> int:
-    return int(client.post("/accounts/login/second/", {"code": code}).status_code)
-
-
-def is_in(client: Client) -> bool:
-    """Return whether somebody is signed in in a browser."""
-    return client.get("/profile/").headers["Location"].startswith("/profiles/")
 
 
 def test_the_password_alone_opens_nothing(app: pyotp.TOTP) -> None:
@@ -246,13 +201,13 @@ def test_a_lost_secret_key_refuses_codes_and_breaks_nothing(
 
 @pytest.mark.parametrize("cause", ["slow", "password", "closed", "gone"])
 def test_a_sign_in_does_not_wait_for_ever(
-    cause: str, app: pyotp.TOTP, ada: User, forward: Forward
+    cause: str, app: pyotp.TOTP, ada: User, later: Later
 ) -> None:
     client = Client()
     give_password(client)
     code = app.now()
     if cause == "slow":
-        forward(601)
+        later(601)
     elif cause == "password":
         ada.set_password("another phrase")
         ada.save()
@@ -299,15 +254,15 @@ def test_a_new_password_by_mail_does_not_replace_the_second_factor(
     ],
 )
 def test_a_browser_left_open_does_not_change_how_one_signs_in(
-    path: str, as_ada: Client, forward: Forward
+    path: str, as_ada: Client, later: Later
 ) -> None:
-    forward(601)
+    later(601)
     for response in (as_ada.get(path), as_ada.post(path)):
         assert unquote(response.headers["Location"]) == f"/accounts/again/?next={path}"
 
 
-def test_who_proves_it_again_goes_on(as_ada: Client, forward: Forward) -> None:
-    forward(601)
+def test_who_proves_it_again_goes_on(as_ada: Client, later: Later) -> None:
+    later(601)
     old = as_ada.session.session_key
     page = read(as_ada, "/accounts/again/?next=/accounts/app/")
     assert 'name="password"' in page
@@ -320,10 +275,8 @@ def test_who_proves_it_again_goes_on(as_ada: Client, forward: Forward) -> None:
     assert as_ada.session.session_key != old
 
 
-def test_who_has_an_app_proves_it_by_the_app(
-    as_ada: Client, app: pyotp.TOTP, forward: Forward
-) -> None:
-    forward(601)
+def test_who_has_an_app_proves_it_by_the_app(as_ada: Client, app: pyotp.TOTP, later: Later) -> None:
+    later(601)
     page = read(as_ada, "/accounts/again/?next=/accounts/codes/")
     assert 'name="code"' in page
     assert 'name="password"' not in page
@@ -404,184 +357,6 @@ def test_a_mail_tells_of_each_change(as_ada: Client) -> None:
     assert all(map(str.__contains__, bodies, sentences))
     reset = "http://testserver/accounts/password_reset/"
     assert [reset in body for body in bodies] == [False, True, True]
-
-
-def find_way_back(number: int = 0) -> str:
-    """Return the path in a mail that gives an account back to its owner."""
-    link = re.search(r"http://testserver(/accounts/undo/\S+)", str(mail.outbox[number].body))
-    assert link
-    return link[1]
-
-
-def take_back(path: str) -> Client:
-    """Follow a link in a browser that knows nobody, and choose a password."""
-    owner = Client()
-    assert "you choose a new one" in read(owner, path)
-    page = owner.get(owner.post(path).headers["Location"], follow=True)
-    new = "a rather new phrase"
-    fields = {"new_password1": new, "new_password2": new}
-    owner.post(page.redirect_chain[-1][0], fields)
-    assert give_password(owner, new) == "/profile/"
-    return owner
-
-
-def test_an_owner_undoes_the_factors_that_a_thief_has_set_up(as_ada: Client) -> None:
-    """The thief sets up two, so that one is left when the first is removed."""
-    thief = as_ada
-    set_up_app(thief)
-    phone = Authenticator()
-    options = thief.post("/accounts/passkeys/add/options/").json()
-    fields = {"name": "Mine", "credential": phone.create(options)}
-    thief.post("/accounts/passkeys/add/", fields)
-    thief.post("/accounts/app/remove/")
-    take_back(find_way_back())
-    assert not Passkey.objects.exists()
-    assert not RecoveryCode.objects.exists()
-    assert not is_in(thief)
-
-
-def test_an_owner_undoes_an_address_and_what_came_after_it(as_ada: Client) -> None:
-    thief = as_ada
-    fields = {"email": "evil@example.org", "password": "pass phrase"}
-    thief.post("/accounts/email/", fields)
-    confirm = re.search(r"http://testserver(/accounts/confirm/\S+)", str(mail.outbox[0].body))
-    assert confirm
-    thief.post(confirm[1])
-    set_up_app(thief)
-    assert mail.outbox[-1].to == ["evil@example.org"]
-    take_back(find_way_back(1))
-    assert not CodeApp.objects.exists()
-    assert User.objects.get().email == "ada@example.org"
-
-
-def test_the_owners_own_factors_outlast_an_undone_address(as_ada: Client) -> None:
-    set_up_app(as_ada)
-    as_ada.post("/accounts/email/", {"email": "evil@example.org", "password": "pass phrase"})
-    confirm = re.search(r"http://testserver(/accounts/confirm/\S+)", str(mail.outbox[1].body))
-    assert confirm
-    as_ada.post(confirm[1])
-    assert Client().post(find_way_back(2)).status_code == 302
-    assert CodeApp.objects.exists()
-
-
-def test_a_way_back_works_once_and_for_two_weeks(as_ada: Client, forward: Forward) -> None:
-    set_up_app(as_ada)
-    path = find_way_back()
-    owner = take_back(path)
-    for response in (owner.get(path), owner.post(path)):
-        assert response.status_code == 400
-        assert "It was used already" in response.content.decode()
-    mail.outbox.clear()
-    set_up_app(owner)
-    path = find_way_back()
-    forward(14 * 86_400 + 1)
-    assert Client().get(path).status_code == 400
-
-
-# Staff
-
-
-@pytest.fixture
-def root(ada: User) -> Client:
-    """A superuser who has just signed in."""
-    User.objects.filter(pk=ada.pk).update(is_staff=True, is_superuser=True)
-    return sign_in(User.objects.get(pk=ada.pk))
-
-
-def test_the_admin_has_no_sign_in_of_its_own(client: Client, ada: User) -> None:
-    response = client.get("/admin/", follow=True)
-    assert response.redirect_chain[-1][0] == "/accounts/login/?next=%2Fadmin%2F"
-    fields = {"username": "ada", "password": "pass phrase"}
-    client.post("/admin/login/", fields)
-    assert not is_in(client)
-
-
-def test_a_member_is_told_that_the_admin_is_not_theirs(as_grace: Client) -> None:
-    assert as_grace.get("/admin/", follow=True).status_code == 403
-
-
-def test_the_admin_asks_again_who_it_is(root: Client, forward: Forward) -> None:
-    forward(601)
-    response = root.get("/admin/profiles/user/", follow=True)
-    assert "Is it you?" in response.content.decode()
-    fields = {"password": "pass phrase", "next": "/admin/profiles/user/"}
-    assert root.post("/accounts/again/", fields).headers["Location"] == "/admin/profiles/user/"
-    read(root, "/admin/profiles/user/")
-
-
-def test_the_admin_stays_open_while_it_is_used(root: Client, forward: Forward) -> None:
-    for minutes in (0, 50, 100, 150):
-        forward(minutes * 60)
-        read(root, "/admin/")
-    forward(211 * 60)
-    assert root.get("/admin/").status_code == 302
-    assert root.post("/admin/profiles/user/add/", {"username": "eve"}).status_code == 302
-    assert not User.objects.filter(username="eve").exists()
-
-
-def test_pages_outside_the_admin_do_not_keep_it_open(root: Client, forward: Forward) -> None:
-    read(root, "/admin/")
-    forward(50 * 60)
-    read(root, "/profiles/")
-    forward(61 * 60)
-    assert root.get("/admin/").status_code == 302
-
-
-def test_staff_without_a_second_factor_set_one_up_first(
-    root: Client, settings: LazySettings
-) -> None:
-    settings.STAFF_SECOND_FACTOR = True
-    response = root.get("/admin/", follow=True)
-    assert response.redirect_chain[-1][0] == "/accounts/"
-    assert "The admin needs a second factor." in response.content.decode()
-    app, _ = set_up_app(root)
-    read(root, "/admin/")
-    other = Client()
-    give_password(other)
-    assert other.get("/admin/", follow=True).redirect_chain[-1][0].startswith("/accounts/login/")
-    give_code(other, app.now())
-    read(other, "/admin/")
-    root.post("/accounts/app/remove/")
-    assert root.get("/admin/").status_code == 302
-
-
-def test_a_session_from_before_the_second_factor_does_not_open_the_admin(
-    root: Client, settings: LazySettings, ada: User
-) -> None:
-    settings.STAFF_SECOND_FACTOR = True
-    old = sign_in(User.objects.get(pk=ada.pk))
-    set_up_app(root)
-    assert old.get("/admin/").status_code == 302
-
-
-def test_superusers_help_who_has_lost_everything(root: Client, grace: User) -> None:
-    set_up_app(sign_in(grace))
-    mail.outbox.clear()
-    fields = {"action": "remove_factors", "_selected_action": [grace.pk]}
-    page = root.post("/admin/profiles/user/", fields, follow=True).content.decode()
-    assert "a password is enough" in page
-    assert not CodeApp.objects.exists()
-    [notice] = mail.outbox
-    assert notice.to == ["grace@example.org"]
-    assert "have removed your passkeys" in notice.body
-
-
-def test_other_staff_do_not_remove_second_factors(as_ada: Client, ada: User, grace: User) -> None:
-    ada.is_staff = True
-    ada.save()
-    ada.user_permissions.add(*Permission.objects.filter(content_type__app_label="profiles"))
-    set_up_app(sign_in(grace))
-    fields = {"action": "remove_factors", "_selected_action": [grace.pk]}
-    as_ada.post("/admin/profiles/user/", fields)
-    assert CodeApp.objects.exists()
-
-
-def test_the_operator_helps_who_has_lost_everything(as_ada: Client) -> None:
-    set_up_app(as_ada)
-    call_command("remove_factors", "ADA", verbosity=0)
-    assert give_password(Client()) == "/profile/"
-    with pytest.raises(CommandError, match="Nobody is called 'eve'"):
-        call_command("remove_factors", "eve")
 
 
 def test_there_is_one_way_to_sign_in() -> None:

@@ -3,7 +3,6 @@
 import json
 import random
 from io import BytesIO
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -16,36 +15,10 @@ from profiles.models import Passkey, User
 from .conftest import sign_in
 from .helpers.accounts import read
 from .helpers.authenticator import Authenticator
+from .helpers.factors import OPTIONS, add, ask, enter
 
 pytestmark = pytest.mark.django_db(transaction=True)
-OPTIONS = "/accounts/login/passkey/options/"
 REFUSED = "This passkey does not open an account here."
-
-
-def ask(client: Client, path: str = OPTIONS) -> dict[str, Any]:
-    """Return the options that a page's script gets."""
-    response = client.post(path)
-    assert response.status_code == 200
-    options: dict[str, Any] = response.json()
-    return options
-
-
-def add(client: Client, authenticator: Authenticator, status: int = 200, **changes: Any) -> str:
-    """Set up a passkey; return the page that shows that."""
-    options = ask(client, "/accounts/passkeys/add/options/")
-    fields = {"name": "My phone", "credential": authenticator.create(options, **changes)}
-    response = client.post("/accounts/passkeys/add/", fields)
-    assert response.status_code == status
-    return response.content.decode()
-
-
-def enter(authenticator: Authenticator, client: Client | None = None, **changes: Any) -> bool:
-    """Sign in by a passkey alone; return whether that works."""
-    client = client or Client()
-    credential = authenticator.get(ask(client), **changes)
-    response = client.post("/accounts/login/passkey/", {"credential": credential})
-    assert response.status_code == 302
-    return "_auth_user_id" in client.session
 
 
 @pytest.fixture

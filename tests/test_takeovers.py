@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from unittest import mock
 
 import pyotp
@@ -18,12 +19,12 @@ from profiles.throttles import make_key
 from .conftest import sign_in
 from .helpers.accounts import find_link
 from .helpers.authenticator import Authenticator
-from .test_factors import give_code, give_password, is_in, set_up_app
-from .test_passkeys import add, enter
+from .helpers.factors import add, enter, give_code, give_password, is_in, set_up_app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THIEF = "thief@example.org"
 NEW = "a rather new phrase"
+Later = Callable[[float], None]
 
 
 def move(browser: Client, email: str, password: str = "pass phrase") -> str:
@@ -231,6 +232,45 @@ def test_a_browser_that_knew_the_old_password_is_not_known_by_the_new(ada: User)
     Attempts.objects.filter(key=make_key("guess", "ada")).update(number=20)
     response = thief.post("/accounts/login/", {"username": "ada", "password": "wrong"})
     assert response.status_code == 429
+
+
+def test_an_owner_undoes_the_factors_that_a_thief_has_set_up(as_ada: Client) -> None:
+    """The thief sets up two, so that one is left when the first is removed."""
+    thief = as_ada
+    set_up_app(thief)
+    phone = Authenticator()
+    options = thief.post("/accounts/passkeys/add/options/").json()
+    fields = {"name": "Mine", "credential": phone.create(options)}
+    thief.post("/accounts/passkeys/add/", fields)
+    thief.post("/accounts/app/remove/")
+    take_back(find_link(0))
+    assert not Passkey.objects.exists()
+    assert not RecoveryCode.objects.exists()
+    assert not is_in(thief)
+
+
+def test_the_owners_own_factors_outlast_an_undone_address(as_ada: Client) -> None:
+    set_up_app(as_ada)
+    as_ada.post("/accounts/email/", {"email": "evil@example.org", "password": "pass phrase"})
+    confirm = re.search(r"http://testserver(/accounts/confirm/\S+)", str(mail.outbox[1].body))
+    assert confirm
+    as_ada.post(confirm[1])
+    assert Client().post(find_link()).status_code == 302
+    assert CodeApp.objects.exists()
+
+
+def test_a_way_back_works_once_and_for_two_weeks(as_ada: Client, later: Later) -> None:
+    set_up_app(as_ada)
+    path = find_link()
+    owner = take_back(path)
+    for response in (owner.get(path), owner.post(path)):
+        assert response.status_code == 400
+        assert "It was used already" in response.content.decode()
+    mail.outbox.clear()
+    set_up_app(owner)
+    path = find_link()
+    later(14 * 86_400 + 1)
+    assert Client().get(path).status_code == 400
 
 
 # Staff

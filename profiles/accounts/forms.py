@@ -250,6 +250,7 @@ class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both h
         users = User.with_email(email).filter(is_active=True)
         return [user for user in users if user.has_usable_password()] or [User(email=email)]
 
+    # The view gives all else by name, so it is not listed again.
     def save(self, domain_override: str | None = None, **options: Any) -> None:  # type: ignore[override]
         """Send the mail, with a link whose port is one of the settings."""
         super().save(domain_override or find_host(options["request"]), **options)
