@@ -326,6 +326,13 @@ def test_new_recovery_codes_replace_the_old_ones(as_ada: Client) -> None:
         assert give_code(client, code) == status
 
 
+def test_a_new_factor_signs_all_other_browsers_out(as_ada: Client, ada: User) -> None:
+    other = sign_in(ada)
+    set_up_app(as_ada)
+    assert is_in(as_ada)
+    assert not is_in(other)
+
+
 def test_a_mailbox_is_not_filled_by_new_codes(as_ada: Client, settings: LazySettings) -> None:
     set_up_app(as_ada)
     settings.THROTTLES = settings.THROTTLES | {"mail": 3}

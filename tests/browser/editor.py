@@ -11,6 +11,7 @@ from PIL.Image import Resampling
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from ..helpers.pictures import QUARTERS
+from . import joining
 from .conftest import watch
 
 PASSWORD = "correct horse battery"
@@ -26,12 +27,7 @@ def sign_up(browser: Browser, site: str, name: str) -> Any:
     context = browser.new_context(base_url=site, java_script_enabled=False)
     page = context.new_page()
     page.goto("/accounts/signup/")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("E-mail").fill(f"{name}@example.org")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password confirmation").fill(PASSWORD)
-    page.get_by_role("button", name="Join").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+    joining.join(page, name, PASSWORD)
     state = context.storage_state()
     context.close()
     return state

@@ -8,6 +8,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from . import joining
 from .conftest import watch
 
 WORD = "correct horse battery"
@@ -53,12 +54,7 @@ def context(browser: Browser, named: str) -> Iterator[BrowserContext]:
 def join(page: Page, name: str) -> None:
     """Join, and go to one's account."""
     page.goto("/accounts/signup/")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("E-mail").fill(f"{name}@example.org")
-    page.get_by_label("Password", exact=True).fill(WORD)
-    page.get_by_label("Password confirmation").fill(WORD)
-    page.get_by_role("button", name="Join").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+    joining.join(page, name, WORD)
     page.goto("/accounts/")
 
 

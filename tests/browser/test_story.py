@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from ..helpers.pictures import draw_jpeg, make_exif
 from ..helpers.servers import find
+from . import joining
 from .conftest import watch
 from .editor import expect_editor
 
@@ -24,12 +25,7 @@ def photo(tmp_path: Path) -> Path:
 def join(page: Page, name: str) -> None:
     page.goto("/")
     page.get_by_role("link", name="Upload your picture").click()
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("E-mail").fill(f"{name}@example.org")
-    page.get_by_label("Password", exact=True).fill(WORD)
-    page.get_by_label("Password confirmation").fill(WORD)
-    page.get_by_role("button", name="Join").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+    joining.join(page, name, WORD)
 
 
 def is_drawn(page: Page, picture: str) -> bool:
