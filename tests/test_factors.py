@@ -17,6 +17,7 @@ from django.test import Client
 from profiles.accounts import factors
 from profiles.models import Attempts, CodeApp, RecoveryCode, User
 
+from .conftest import sign_in
 from .helpers.accounts import read
 from .helpers.factors import give_code, give_password, is_in, set_up_app
 from .helpers.servers import ROOT
