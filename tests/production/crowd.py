@@ -44,6 +44,13 @@ for name in {names!r}:
     client = sign_in(user, for_hours=24)
     print(user.pk, client.cookies["sessionid"].value)
 """
+SIGN_IN = """
+from profiles.models import User
+from tests.conftest import sign_in
+for name in {names!r}:
+    user = User.objects.filter(username=name).first()
+    print(sign_in(user, for_hours=24).cookies["sessionid"].value if user else "-")
+"""
 
 
 class Answer(NamedTuple):
@@ -134,6 +141,10 @@ class Site:
     def log(self) -> Path:
         return self.folder / "log"
 
+    def read_log(self) -> str:
+        """Return the end of what servers and commands have printed."""
+        return self.log.read_text()[-5000:]
+
     @property
     def environment(self) -> dict[str, str]:
         return make_environment(self.folder, DATABASE_URL=self.url, TMPDIR=str(self.folder / "tmp"))
@@ -165,6 +176,13 @@ class Site:
         words = self.manage("shell", "--no-imports", "-c", code).split()
         keys, sessions = map(int, words[::2]), words[1::2]
         return [Member(*facts) for facts in zip(names, keys, sessions, strict=True)]
+
+    def sign_in(self, members: list[Member]) -> None:
+        """Give members a new session each; those who have left get none."""
+        code = SIGN_IN.format(names=[member.name for member in members])
+        sessions = self.manage("shell", "--no-imports", "-c", code).split()
+        for member, session in zip(members, sessions, strict=True):
+            member.session = session.removeprefix("-")
 
     def list_references(self, *keys: int) -> list[Reference]:
         """Return what the profiles of some accounts, or of all, name."""

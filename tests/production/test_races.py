@@ -204,7 +204,7 @@ def test_no_upload_is_lost_to_a_command_that_runs_meanwhile(races: Races, comman
             before = races.find(member)[0]
             races.run(*[partial(races.upload, member)] * 2)
             assert races.find(member)[0] not in ("", before)
-        assert process.returncode == 0, races.site.log.read_text()
+        assert process.returncode == 0, races.site.read_log()
 
 
 def test_others_can_write_while_all_avatars_are_made_anew(races: Races) -> None:
@@ -213,7 +213,7 @@ def test_others_can_write_while_all_avatars_are_made_anew(races: Races) -> None:
     process = races.site.start("rebuild_avatars")
     while process.poll() is None:
         races.site.sql("UPDATE profiles_profile SET bio = ?", "x" * 6000)
-    assert process.returncode == 0, races.site.log.read_text()
+    assert process.returncode == 0, races.site.read_log()
     assert not before & {reference.name for reference in races.site.list_references()}
     log = races.site.folder / "db.sqlite3-wal"
     # While somebody reads, SQLite cannot begin its log again, and each write makes it longer.
