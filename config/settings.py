@@ -1,37 +1,35 @@
 """The settings. See docs/deploying.md for each environment variable."""
 
-import os
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import django
-import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
+
+from .env import Env, WrongVariable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# For development, read a `.env` beside manage.py; it never overrides the environment.
-DOTENV = os.environ.get("DJANGO_DOTENV", str(BASE_DIR / ".env"))
-if DOTENV and Path(DOTENV).is_file():
-    environ.Env.read_env(DOTENV)
-env = environ.Env()
-# Treat an empty variable as not set: `DJANGO_HTTPS=` does not turn HTTPS off.
-env.ENVIRON = {name: value for name, value in os.environ.items() if value}
+env = Env(BASE_DIR)
 
 # Core
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
-# Not with `env`, which reads a value that begins with "$" as another variable's name.
-SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or ("not-secret-" * 5 if DEBUG else "")
+# Else gunicorn does not start with DEBUG (profiles/checks.py).
+DEBUG_UNDER_GUNICORN = env.bool("DJANGO_DEBUG_UNDER_GUNICORN", default=False)
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="not-secret-" * 5 if DEBUG else "")
 if not SECRET_KEY:
-    raise ImproperlyConfigured(
+    raise WrongVariable(
         "DJANGO_SECRET_KEY is not set. Set it to a long random text, or DJANGO_DEBUG=on to develop."
     )
 # While the key is replaced: what an earlier one has signed or encrypted is still read.
-SECRET_KEY_FALLBACKS = os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split(",")
-SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key]
+SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
+# Up to version 0.8, quotes around the key were a part of it.
+if (
+    quoted_key := env.raw("DJANGO_SECRET_KEY", str, default=SECRET_KEY) or SECRET_KEY
+) != SECRET_KEY:
+    SECRET_KEY_FALLBACKS.append(quoted_key)
 # Each is a name, perhaps with a port, which mailed links then have. Django compares names alone.
 HOSTS = [
     re.split(r"(?<=[^:]):(?=\d+$)", host) for host in env.list("DJANGO_ALLOWED_HOSTS", default=[])
@@ -81,7 +79,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {"request_id": "config.tags"},
+            "libraries": {"site": "config.tags"},
         },
     },
 ]
@@ -94,9 +92,10 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 1  # No form has more, and each file may take 20 
 
 # Databases
 DATABASES = {
-    "default": env.db_url("DATABASE_URL")
-    if "DATABASE_URL" in env
-    else {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}
+    "default": env.db_url(
+        "DATABASE_URL",
+        default={"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"},
+    )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
@@ -123,7 +122,7 @@ EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummyma
 HAS_MAIL = not EMAIL_URL.startswith("dummymail:")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="likeness@localhost")
 # A visitor waits while a mail is sent.
-mail = env.email_url_config(EMAIL_URL) | {"EMAIL_TIMEOUT": 10}
+mail = env.email_url("EMAIL_URL", default=EMAIL_URL) | {"EMAIL_TIMEOUT": 10}
 if django.VERSION < (6, 1):
     globals().update(mail)
 else:
@@ -143,19 +142,26 @@ else:
     options = {option: mail.get(name) for option, name in names.items()}
     MAILERS = {"default": {"BACKEND": mail["EMAIL_BACKEND"], "OPTIONS": options}}
 
+# What the site says of its operator; empty: nothing. profiles/checks.py checks both.
+SECURITY_CONTACT = env.str("SECURITY_CONTACT", default="")
+IMPRINT_URL = env.str("IMPRINT_URL", default="")
+
 # Security
 HTTPS = env.bool("DJANGO_HTTPS", default=not DEBUG)
 # The number of proxies in front, each adding to X-Forwarded-For; see profiles/clients.py.
 TRUSTED_PROXIES = env.int("DJANGO_TRUSTED_PROXIES", default=0)
-# gunicorn reads both itself; profiles/checks.py checks them.
-FORWARDED_ALLOW_IPS = env.list("FORWARDED_ALLOW_IPS", default=["127.0.0.1", "::1"])
-HOST = env.str("HOST", default="127.0.0.1")
+# gunicorn reads these itself, and names no variable that is wrong; so they are checked here.
+FORWARDED_ALLOW_IPS = env.raw("FORWARDED_ALLOW_IPS", "networks", []) or ["127.0.0.1", "::1"]
+HOST = env.get_value("HOST", "host", "127.0.0.1")
+PORT = env.raw("PORT", "port", 8000)
+WEB_CONCURRENCY = env.raw("WEB_CONCURRENCY", "workers", 2)
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # Browsers accept a `__Host-` cookie only from this host, not from a subdomain.
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True  # Scripts read the form's field.
+CSRF_FAILURE_VIEW = "config.views.refuse_form"
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=31536000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_REFERRER_POLICY = "same-origin"
@@ -165,6 +171,7 @@ SESSION_ENGINE = "config.sessions"
 SESSION_IDLE_AGE, SESSION_AGE = timedelta(days=14), timedelta(days=30)
 SESSION_COOKIE_AGE = int(SESSION_AGE.total_seconds())
 X_FRAME_OPTIONS = "DENY"
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 SILENCED_SYSTEM_CHECKS = [
     "mail.E001",  # A site may send no mail: profiles.W002 warns of it.
     "security.W005",  # HSTS for subdomains: other subdomains may not have TLS.
@@ -189,9 +196,11 @@ USE_TZ = True
 # Static files: part of the source. `collectstatic` adds a hash of the content to each name.
 STATIC_HOST = env.str("STATIC_HOST", default="").rstrip("/")
 STATIC_URL = f"{STATIC_HOST}/static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = env.path("STATIC_ROOT", default="staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+# What machines look for at a fixed address, such as /robots.txt. These names get no hash.
+WHITENOISE_ROOT = BASE_DIR / "static" / "root"
 
 
 def allow_other_origins(headers: Any, path: str, url: str) -> None:
@@ -204,22 +213,27 @@ WHITENOISE_ADD_HEADERS_FUNCTION = allow_other_origins
 
 # Media files: made from visitors' uploads by profiles/pictures/pipeline/images.py.
 MEDIA_URL = "/media/"
-MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
+MEDIA_ROOT = env.path("MEDIA_ROOT", default="media")
 MEDIA_DELIVERY = env.str("MEDIA_DELIVERY", default="app")
 MEDIA_DELIVERY_CHOSEN = "MEDIA_DELIVERY" in env
+# Whatever the umask: nginx, which is another user, reads all of it. Django's default is right for
+# files, 0o644.
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # The same folder, but these files are served only to those who may see the profile.
     "protected": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.static.StaticStorage"},
 }
 MEDIA_ORIGINS: list[str] = []
 AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default="")
-# Media files in a bucket. django-storages defines these names, and reads the keys itself.
+# Media files in a bucket. django-storages defines these names.
 if AWS_STORAGE_BUCKET_NAME := env.str("AWS_STORAGE_BUCKET_NAME", default=""):
     MEDIA_DELIVERY, MEDIA_DELIVERY_CHOSEN = "bucket", True
     STORAGES["default"] = {"BACKEND": "profiles.pictures.storages.BucketStorage"}
     STORAGES["protected"] = {"BACKEND": "profiles.pictures.storages.ProtectedBucketStorage"}
+    AWS_ACCESS_KEY_ID = env.str("AWS_ACCESS_KEY_ID", default=None)
+    AWS_SECRET_ACCESS_KEY = env.str("AWS_SECRET_ACCESS_KEY", default=None)
     AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", default=None)
     AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME", default="us-east-1")
     AWS_S3_ENDPOINT_URL = env.str(
@@ -251,6 +265,11 @@ CONTENT_SECURITY_POLICY = {
 
 # Authentication
 AUTH_USER_MODEL = "profiles.User"
+PASSWORD_HASHERS = [
+    "profiles.accounts.passwords.Argon2Hasher",
+    # What earlier releases stored; each is replaced when its owner signs in.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -312,6 +331,8 @@ LOGGING = {
     "loggers": {
         # Django's own handler would print each line again.
         "django": {"handlers": []},
+        # `refuse_form` logs these, without what may be secret.
+        "django.security.csrf": {"level": "CRITICAL"},
         # In a worker; config/gunicorn.conf.py formats the master's messages.
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
         # runserver prints its own lines.

@@ -6,11 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import resolve
+from gunicorn.errors import AppImportError
 
 from profiles.pictures import cell
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+is_gunicorn = os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/")
+if is_gunicorn and "LIKENESS_GUNICORN" not in os.environ:
+    # gunicorn prints it as one line, and ends.
+    raise AppImportError(
+        "Likeness does not start without its checks: add --config config/gunicorn.conf.py."
+    )
 django = get_wsgi_application()
+resolve("/")  # Import the views now, not while the first visitor waits.
 cell.start()
 
 

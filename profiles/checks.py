@@ -19,6 +19,11 @@ from .clients import is_loopback
 from .pictures import cell
 
 STATIC_TAG = re.compile(r"{%\s*static\s+[\"']([^\"'{]+)[\"']")
+# Django takes a dot before a name, and `*.` in an origin, for all names below it.
+NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+NAMES = rf"{NAME}(\.{NAME})*|\[[0-9a-f:.]+\]"
+HOST = re.compile(rf"\*|\.?({NAMES})", re.IGNORECASE)
+ORIGIN = re.compile(rf"https?://(\*\.)?({NAMES})(:\d+)?")
 SECURITY = "django.middleware.security.SecurityMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
@@ -33,9 +38,10 @@ def check_files(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check what only a running site needs: gunicorn runs these checks, `migrate` does not."""
     if settings.DEBUG:
-        return []
-    files = [*check_manifest(), *check_delivery(), *check_owner(), *check_bucket()]
-    return [*files, *check_proxies(), *check_origins(), *check_mail(), *check_cell()]
+        return [*check_debug()]
+    files = [*check_manifest(), *check_media(), *check_delivery(), *check_owner(), *check_bucket()]
+    names = [*check_proxies(), *check_origins(), *check_mail(), *check_path(), *check_operator()]
+    return [*files, *names, *check_metrics(), *check_cell()]
 
 
 def check_folders() -> Iterator[CheckMessage]:
@@ -48,16 +54,6 @@ def check_folders() -> Iterator[CheckMessage]:
             "folder.",
             id="profiles.E001",
         )
-    if settings.AWS_STORAGE_BUCKET_NAME:
-        return
-    existing = next(folder for folder in [media, *media.parents] if os.path.exists(folder))
-    if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
-        yield Error(
-            "MEDIA_ROOT is not writable for this user.",
-            hint="No picture could be stored. Change the folder's owner to the user that runs the "
-            "site.",
-            id="profiles.E002",
-        )
 
 
 def check_middleware() -> Iterator[CheckMessage]:
@@ -67,6 +63,32 @@ def check_middleware() -> Iterator[CheckMessage]:
             hint="Further down, static files would pass through middleware that they do not need, "
             "such as sessions and redirects.",
             id="profiles.E003",
+        )
+
+
+def check_debug() -> Iterator[CheckMessage]:
+    if "LIKENESS_GUNICORN" in os.environ and not settings.DEBUG_UNDER_GUNICORN:
+        yield Error(
+            "gunicorn is to serve the site with DJANGO_DEBUG on.",
+            hint="Visitors would see the code and the settings. Set DJANGO_DEBUG=off; if a file "
+            ".env turns it on, set an empty DJANGO_DOTENV. DJANGO_DEBUG_UNDER_GUNICORN=on allows "
+            "it.",
+            id="profiles.E018",
+        )
+
+
+def check_media() -> Iterator[CheckMessage]:
+    """Check that pictures can be stored. Where they cannot, commands still run."""
+    if settings.AWS_STORAGE_BUCKET_NAME:
+        return
+    media = Path(settings.MEDIA_ROOT).resolve()
+    existing = next(folder for folder in [media, *media.parents] if os.path.exists(folder))
+    if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
+        yield Error(
+            "MEDIA_ROOT is not writable for this user.",
+            hint="No picture could be stored. Change the folder's owner to the user that runs the "
+            "site.",
+            id="profiles.E002",
         )
 
 
@@ -94,7 +116,7 @@ def list_static_names() -> Iterator[tuple[str, Path]]:
     """Yield each static file's name that is written out in a template, and the template."""
     for folder in engines["django"].template_dirs:
         for template in sorted(Path(folder).rglob("*.html")):
-            for name in STATIC_TAG.findall(template.read_text()):
+            for name in STATIC_TAG.findall(template.read_text("utf-8")):
                 yield name, template
 
 
@@ -128,6 +150,8 @@ def check_owner() -> Iterator[CheckMessage]:
     if not isinstance(storages["default"], FileSystemStorage):
         return
     media = Path(settings.MEDIA_ROOT)
+    if not os.access(media, os.R_OK | os.X_OK):  # Then E002 is reported.
+        return
     folders = [media, *media.glob("*/"), *media.glob("*/*/")]
     foreign = [folder for folder in folders if folder.is_dir() and not is_ours(folder)]
     if foreign:
@@ -212,11 +236,19 @@ def check_origins() -> Iterator[CheckMessage]:
             f"DJANGO_CSRF_TRUSTED_ORIGINS=https://{names[0]}.",
             id="profiles.W009",
         )
-    if wrong := [host for host in settings.ALLOWED_HOSTS if re.search(r"/|^[^[].*:", host)]:
+    if wrong := [host for host in settings.ALLOWED_HOSTS if not HOST.fullmatch(host)]:
         yield Error(
             f"DJANGO_ALLOWED_HOSTS contains {wrong[0]!r}, which is not a host name.",
             hint="Every request would be refused. Set it to host names, with a port if "
             "the site has its own: likeness.example, likeness.example:8443, [2001:db8::1].",
+            id="profiles.E011",
+        )
+    origins = settings.CSRF_TRUSTED_ORIGINS
+    if wrong := [origin for origin in origins if not ORIGIN.fullmatch(origin)]:
+        yield Error(
+            f"DJANGO_CSRF_TRUSTED_ORIGINS contains {wrong[0]!r}, which is not an origin.",
+            hint="Forms from there would be refused. Set it to a scheme, a host in lower case and "
+            "a port if the site has its own, nothing after it: https://likeness.example.",
             id="profiles.E011",
         )
     if "://" in (domain := settings.AWS_S3_CUSTOM_DOMAIN) or domain.endswith("/"):
@@ -244,6 +276,34 @@ def check_mail() -> Iterator[CheckMessage]:
         )
 
 
+def check_path() -> Iterator[CheckMessage]:
+    if path := settings.FORCE_SCRIPT_NAME or os.environ.get("SCRIPT_NAME"):
+        yield Error(
+            f"The site is to be below a path: SCRIPT_NAME is {path!r}.",
+            hint="Pictures and static files would be missing, and the cookies' names (__Host-) "
+            "need the path /. Remove SCRIPT_NAME, and give the site a host name of its own.",
+            id="profiles.E015",
+        )
+
+
+def check_operator() -> Iterator[CheckMessage]:
+    contact, imprint = settings.SECURITY_CONTACT, settings.IMPRINT_URL
+    if contact and not re.fullmatch(r"(mailto:[!-~]+@|https://|tel:)[!-~]+", contact):
+        yield Error(
+            f"SECURITY_CONTACT is {contact!r}, which is not a mailto:, https:// or tel: URI.",
+            hint="Nobody could be reached by it. Set it to a URI such as "
+            "mailto:security@likeness.example.",
+            id="profiles.E016",
+        )
+    if imprint and not re.fullmatch(r"(https?://|/(?!/))\S+", imprint):
+        yield Error(
+            f"IMPRINT_URL is {imprint!r}, which is neither a URL nor a path.",
+            hint="The link at the foot of each page would lead nowhere. Set it to a URL such as "
+            "https://likeness.example/imprint, or to a path such as /imprint.",
+            id="profiles.E017",
+        )
+
+
 def check_cell() -> Iterator[CheckMessage]:
     try:
         is_safe = cell.has_filter() or sys.platform != "linux"
@@ -259,4 +319,14 @@ def check_cell() -> Iterator[CheckMessage]:
             "The process that opens visitors' pictures runs without a system call filter.",
             hint="HEIC and AVIF would be refused. Install libseccomp (Debian: libseccomp2).",
             id="profiles.E013",
+        )
+
+
+def check_metrics() -> Iterator[CheckMessage]:
+    if (token := settings.METRICS_TOKEN) and not re.fullmatch(r"[!-~]{20,}", token):
+        yield Error(
+            "METRICS_TOKEN is shorter than 20 characters, or has others than ASCII's visible ones.",
+            hint="Anybody who guesses it reads /metrics. Make one: "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            id="profiles.E019",
         )

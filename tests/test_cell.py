@@ -309,7 +309,10 @@ def start_sleeper(zygote: Zygote) -> int:
 def wait_until_gone(pid: int) -> None:
     for _ in range(1000):
         try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            if (
+                Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+                == "Z"
+            ):
                 return
         except (FileNotFoundError, ProcessLookupError):
             return
@@ -456,6 +459,9 @@ def test_a_square_of_huge_numbers_is_moved_into_the_picture(digits: int, as_ada:
     assert answer.status_code == 302
 
 
-def test_uploads_never_use_more_than_half_of_a_workers_threads() -> None:
+def test_uploads_never_use_more_than_half_of_a_workers_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIKENESS_GUNICORN", "configured")  # The file sets it, for this test alone.
     settings = runpy.run_path(str(ROOT / "config" / "gunicorn.conf.py"))
     assert settings["threads"] == 2 * cell.PLACES

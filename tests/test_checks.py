@@ -8,6 +8,8 @@ import pytest
 from django.conf import LazySettings
 from django.core.checks import run_checks
 
+from profiles.checks import check_origins
+
 from .helpers.servers import ROOT, find, make_environment, manage
 
 
@@ -32,7 +34,8 @@ def test_static_below_media_is_an_error(settings: LazySettings) -> None:
 
 def test_a_media_folder_that_cannot_be_made_is_an_error(settings: LazySettings) -> None:
     settings.MEDIA_ROOT = Path("/dev/null/media")
-    assert "profiles.E002" in ids()
+    assert "profiles.E002" in ids(deploy=True)
+    assert "profiles.E002" not in ids()  # It would stop every command.
 
 
 def test_a_media_folder_without_access_to_its_parent_is_an_error(
@@ -52,14 +55,14 @@ def test_a_media_folder_without_access_to_its_parent_is_an_error(
     monkeypatch.setattr(
         os, "access", lambda path, mode: "locked" not in str(path) and access(path, mode)
     )
-    assert "profiles.E002" in ids()
+    assert "profiles.E002" in ids(deploy=True)
 
 
 def test_a_file_in_the_place_of_the_media_folder_is_an_error(
     settings: LazySettings, tmp_path: Path
 ) -> None:
     (tmp_path / "media").write_text("")
-    assert "profiles.E002" in ids()
+    assert "profiles.E002" in ids(deploy=True)
 
 
 def test_whitenoise_in_another_place_is_an_error(settings: LazySettings) -> None:
@@ -72,6 +75,18 @@ def test_a_missing_manifest_is_an_error_when_the_site_is_served(tmp_path: Path) 
     environment = make_environment(tmp_path)
     assert "profiles.E004" in manage(environment, "check", "--deploy").stderr
     assert "profiles.E004" not in manage(environment, "check").stderr
+
+
+@pytest.mark.parametrize(
+    "token", ["x" * 19, "with a space in the middle", "mit-Umlauten-äöü-und-lang"]
+)
+def test_a_token_that_can_be_guessed_or_not_sent_is_an_error(
+    token: str, settings: LazySettings
+) -> None:
+    settings.METRICS_TOKEN = "x" * 20
+    assert "profiles.E019" not in ids(deploy=True)
+    settings.METRICS_TOKEN = token
+    assert "profiles.E019" in ids(deploy=True)
 
 
 def test_a_misspelt_delivery_is_an_error(settings: LazySettings) -> None:
@@ -233,12 +248,66 @@ def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
     assert "profiles.E010" in ids(deploy=True)
 
 
-def test_a_host_with_a_scheme_is_an_error(settings: LazySettings) -> None:
-    settings.ALLOWED_HOSTS = ["likeness.example", ".likeness.example", "[::1]", "*"]
-    assert "profiles.E011" not in ids(deploy=True)
-    for wrong in ("https://likeness.example", "likeness.example:https", "2001:db8::1"):
-        settings.ALLOWED_HOSTS = ["likeness.example", wrong]
-        assert "profiles.E011" in ids(deploy=True)
+@pytest.mark.parametrize(
+    ("host", "is_wrong"),
+    [
+        ("likeness.example", False),
+        ("Likeness.example", False),
+        (".likeness.example", False),
+        ("localhost", False),
+        ("192.0.2.7", False),
+        ("[::1]", False),
+        ("*", False),
+        ("https://likeness.example", True),
+        ("likeness.example:https", True),
+        ("likeness.example/", True),
+        ("likeness.example.", True),
+        ("*.likeness.example", True),
+        ("likeness_.example", True),
+        ("bücher.example", True),
+        ("2001:db8::1", True),
+        ('"likeness.example', True),
+        ("likeness.example www.likeness.example", True),
+    ],
+)
+def test_a_host_that_no_browser_can_ask_for_is_an_error(
+    host: str, is_wrong: bool, settings: LazySettings
+) -> None:
+    settings.ALLOWED_HOSTS = ["likeness.example", host]
+    assert ("profiles.E011" in [message.id for message in check_origins()]) == is_wrong
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_wrong"),
+    [
+        ("https://likeness.example", False),
+        ("http://likeness.example:8000", False),
+        ("https://*.likeness.example", False),
+        ("https://[::1]:8443", False),
+        ("https://likeness.example/", True),
+        ("https://likeness.example/accounts", True),
+        ("https://Likeness.example", True),
+        ("https://likeness.example:https", True),
+        ("https://", True),
+        ("ftp://likeness.example", True),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_an_error(
+    origin: str, is_wrong: bool, settings: LazySettings
+) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = [origin]
+    assert ("profiles.E011" in [message.id for message in check_origins()]) == is_wrong
+
+
+def test_debugging_under_gunicorn_must_be_allowed(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = True
+    assert "profiles.E018" not in ids(deploy=True)
+    monkeypatch.setenv("LIKENESS_GUNICORN", "configured")
+    assert "profiles.E018" in ids(deploy=True)
+    settings.DEBUG_UNDER_GUNICORN = True
+    assert "profiles.E018" not in ids(deploy=True)
 
 
 def test_a_host_may_have_a_port(tmp_path: Path) -> None:
@@ -280,12 +349,12 @@ def test_every_check_is_in_the_manual() -> None:
 
 def test_every_variable_is_in_the_manual_and_no_other() -> None:
     code = (ROOT / "config/settings.py").read_text()
+    code += (ROOT / "config/env.py").read_text("utf-8")
     read = {*re.findall(r'env(?:iron)?\.\w+\(\s*"([A-Z]\w+)"', code), "DJANGO_THROTTLE_SIGN_IN"}
     table = find(r"(?s)\| Variable \|.+?\n\n", (ROOT / "docs/deploying.md").read_text())
     cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
     documented = set(re.findall(r"`([A-Z]\w+)`", " ".join(cells)))
-    others = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PORT", "WEB_CONCURRENCY"}
-    assert read == documented - others  # boto3 and gunicorn read the others.
+    assert read == documented
 
 
 def test_every_message_comes_with_a_hint(settings: LazySettings) -> None:

@@ -108,6 +108,17 @@ def test_gunicorn_does_not_start_without_a_manifest(tmp_path: Path) -> None:
         pass
 
 
+def test_gunicorn_does_not_start_below_a_path(
+    prepared: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment = make_environment(prepared, SCRIPT_NAME="/people")
+    with pytest.raises(AssertionError, match="The server ended"), serve(environment, *GUNICORN):
+        pass
+    errors = capfd.readouterr().err
+    assert "profiles.E015" in errors
+    assert "a host name of its own" in errors
+
+
 @pytest.mark.parametrize("command", ["migrate", "collectstatic"])
 def test_a_missing_manifest_does_not_stop_the_commands_that_lead_to_one(
     command: str, tmp_path: Path

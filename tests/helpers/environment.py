@@ -8,7 +8,7 @@ import os
 
 for name in list(os.environ):
     if name == "HOST" or name.startswith(
-        ("DJANGO_", "MEDIA_", "STATIC_", "EMAIL_", "FORWARDED_", "AWS_")
+        ("DJANGO_", "MEDIA_", "STATIC_", "EMAIL_", "FORWARDED_", "AWS_", "METRICS_")
     ):
         del os.environ[name]
 os.environ |= {

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 GUNICORN = ("-m", "gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi")
+SERVE = ("config/serve.py",)
 RUNSERVER = ("manage.py", "runserver", "--noreload", "127.0.0.1:{port}")
 
 
@@ -47,6 +48,8 @@ def make_environment(folder: Path, **variables: str) -> dict[str, str]:
         "MEDIA_ROOT": str(folder / "media"),
         "STATIC_ROOT": str(folder / "staticfiles"),
         "EMAIL_URL": "consolemail://",
+        # A file that is opened in the locale's encoding is an error, where `manage` is used.
+        "PYTHONWARNDEFAULTENCODING": "1",
         # All visitors of the tests come from one address.
         **{f"DJANGO_THROTTLE_{name}": "0" for name in ("SIGN_IN", "SIGN_UP", "UPLOAD")},
         **variables,
@@ -57,7 +60,7 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Completed
     """Run a command of manage.py to its end."""
     command = [sys.executable, "-W", "error", "manage.py", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=120
     )
 
 
