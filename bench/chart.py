@@ -32,5 +32,6 @@ def draw_bars(path: Path, title: str, rows: list[tuple[str, float, str]]) -> Non
     body = "\n  ".join(parts)
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">\n'
-        f"  <title>{escape(title)}</title>\n  <style>{STYLE}  </style>\n  {body}\n</svg>\n"
+        f"  <title>{escape(title)}</title>\n  <style>{STYLE}  </style>\n  {body}\n</svg>\n",
+        encoding="utf-8",
     )

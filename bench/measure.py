@@ -64,13 +64,13 @@ def get_cpu_of(process: int) -> float:
 
 def get_megabytes(name: str) -> float:
     """Return this process's memory: VmRSS is the current value, VmHWM the peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
 
 
 def reset_peak() -> float:
     """Reset the peak of memory (VmHWM); return the memory of the idle process."""
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     return get_megabytes("VmRSS")
 
 

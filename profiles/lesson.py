@@ -39,7 +39,7 @@ class Snippet(NamedTuple):
     def lines(self) -> str:
         """The lines as they are in the source now, or "" if they cannot be found."""
         try:
-            source = (settings.BASE_DIR / "examples" / "smallest" / self.file).read_text()
+            source = (settings.BASE_DIR / "examples" / "smallest" / self.file).read_text("utf-8")
             begin = source.index(self.first)
             end = source.index(self.last, begin) + len(self.last)
         except (OSError, ValueError):  # The page leaves the snippet out; a test fails.

@@ -1,6 +1,9 @@
 """The page where people upload, describe and remove their picture."""
 
+import os
 import re
+import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -495,3 +498,24 @@ def test_a_script_gets_an_error_if_its_session_has_ended(client: Client, db: Non
     response = client.post("/profile/avatar/", {"avatar": photo()}, headers=headers)
     assert response.status_code == 401
     assert response.json() == {"errors": {"__all__": ["You are not signed in any more."]}}
+
+
+def test_folders_can_be_read_by_others_whatever_the_umask(
+    as_ada: Client, settings: LazySettings
+) -> None:
+    shutil.rmtree(settings.MEDIA_ROOT)
+    (settings.MEDIA_ROOT / "avatars").mkdir(0o750, parents=True)  # The operator's own choice.
+    umask = os.umask(0o077)
+    try:
+        upload(as_ada, avatar=photo())
+        as_ada.post("/profile/edit/", {"display_name": "Ada", "visibility": "members"})
+    finally:
+        os.umask(umask)
+    modes = {
+        str(path.relative_to(settings.MEDIA_ROOT)): stat.S_IMODE(path.stat().st_mode)
+        for path in settings.MEDIA_ROOT.rglob("*")
+        if path.is_dir()
+    }
+    assert modes.pop("avatars") == 0o750
+    assert len(modes) == 3
+    assert set(modes.values()) == {0o755}

@@ -77,7 +77,10 @@ class Site:
 def is_running(pid: int) -> bool:
     """Return whether a process exists and has not ended."""
     with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     return False
 
 
@@ -153,7 +156,7 @@ def test_the_zygote_ends_with_the_worker_in_any_case(site: Site) -> None:
 def test_no_decoder_is_loaded_by_the_site(site: Site) -> None:
     for kind in ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIC"):
         assert upload(site.port, site.sessions[0], draw_as(kind)) == 201
-    loaded = Path(f"/proc/{site.worker}/maps").read_text()
+    loaded = Path(f"/proc/{site.worker}/maps").read_text(encoding="utf-8")
     assert "python" in loaded
     for library in (
         "libheif",
@@ -166,4 +169,4 @@ def test_no_decoder_is_loaded_by_the_site(site: Site) -> None:
         "PIL",
     ):
         assert library not in loaded
-    assert "libheif" in Path(f"/proc/{site.find_zygote()}/maps").read_text()
+    assert "libheif" in Path(f"/proc/{site.find_zygote()}/maps").read_text(encoding="utf-8")

@@ -191,7 +191,7 @@ def wait_until_open(port: int, server: subprocess.Popen[bytes], log: Path) -> No
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    pytest.fail(f"The example's server did not start:\n{log.read_text()}")
+    pytest.fail(f"The example's server did not start:\n{log.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture

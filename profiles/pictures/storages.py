@@ -36,18 +36,6 @@ class BucketError(TimeoutError):
     """The bucket does not answer, or not as it should."""
 
 
-@contextmanager
-def failing_as_a_disk(name: str) -> Iterator[None]:
-    """Turn botocore's errors into those of a disk, which the rest of the site knows."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise ERRORS.get(code, BucketError)(f"{name}: {error}") from error
-    except BotoCoreError as error:
-        raise BucketError(f"{name}: {error}") from error
-
-
 class BucketStorage(S3Storage):
     """Public files: anybody gets them from the bucket, or from the CDN in front of it."""
 
@@ -56,6 +44,18 @@ class BucketStorage(S3Storage):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.client_config: Config = self.client_config.merge(CLIENT)
+
+    @contextmanager
+    def _failing_as_a_disk(self, name: str) -> Iterator[None]:
+        """Turn botocore's errors into those of a disk, which the rest of the site knows."""
+        place = f"{name} in the bucket {self.bucket_name}"
+        try:
+            yield
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            raise ERRORS.get(code, BucketError)(f"{place}: {error}") from error
+        except BotoCoreError as error:
+            raise BucketError(f"{place}: {error}") from error
 
     def get_default_settings(self) -> dict[str, Any]:
         return super().get_default_settings() | {"querystring_auth": False, "file_overwrite": False}
@@ -77,7 +77,7 @@ class BucketStorage(S3Storage):
 
     def _save(self, name: str, content: File) -> str:
         headers = get_headers(name, self.is_protected)
-        with failing_as_a_disk(name):
+        with self._failing_as_a_disk(name):
             self.connection.meta.client.put_object(
                 Bucket=self.bucket_name,
                 Key=name,
@@ -90,26 +90,26 @@ class BucketStorage(S3Storage):
 
     def _open(self, name: str, mode: str = "rb") -> File:
         """Read a file at once: it is small, and the bucket is asked once."""
-        with failing_as_a_disk(name):
+        with self._failing_as_a_disk(name):
             found = self.connection.meta.client.get_object(Bucket=self.bucket_name, Key=name)
             # Not `with body`: it returns urllib3's stream, whose errors are not converted here.
             with closing(found["Body"]) as body:
                 return ContentFile(body.read(), name)
 
     def delete(self, name: str) -> None:
-        with failing_as_a_disk(name):
+        with self._failing_as_a_disk(name):
             super().delete(name)
 
     def exists(self, name: str) -> bool:
-        with failing_as_a_disk(name):
+        with self._failing_as_a_disk(name):
             return super().exists(name)
 
     def listdir(self, name: str) -> tuple[list[str], list[str]]:
-        with failing_as_a_disk(name):
+        with self._failing_as_a_disk(name):
             return super().listdir(name)
 
     def get_modified_time(self, name: str) -> datetime:
-        with failing_as_a_disk(name):
+        with self._failing_as_a_disk(name):
             return super().get_modified_time(name)
 
 
@@ -120,12 +120,12 @@ class ProtectedBucketStorage(BucketStorage):
 
     def get_default_settings(self) -> dict[str, Any]:
         # Never through a CDN, which would not ask for the signature.
-        signed = {"querystring_auth": True, "querystring_expire": 60, "custom_domain": None}
+        signed = {"querystring_auth": True, "querystring_expire": 300, "custom_domain": None}
         return super().get_default_settings() | signed
 
     def url(self, name: str, *args: Any, **kwargs: Any) -> str:
         return settings.MEDIA_URL + name
 
     def direct_url(self, name: str) -> str:
-        """Return a signed URL, good for a minute."""
+        """Return a signed URL, valid for five minutes."""
         return S3Storage.url(self, name)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from errno import EBADF, EINVAL
 from io import BytesIO
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
@@ -84,6 +84,7 @@ class AvatarStore:
         if list(files) != self.sizes.endings:
             raise ValueError("This avatar has other sizes than the field.")
         storage, stem = self.get_storage(name), find_stem(name)
+        make_folder(storage, str(PurePath(name).parent))
         for ending, data in files.items():
             written = storage.save(stem + ending, ContentFile(data))
             if written != stem + ending:
@@ -123,9 +124,7 @@ class AvatarStore:
 
     def make_folder(self, prefix: str) -> None:
         """Make the folder of all avatars on a disk."""
-        storage = self.select_storage(prefix)
-        mode = getattr(storage, "directory_permissions_mode", None) or 0o777
-        os.makedirs(storage.path(prefix), mode, exist_ok=True)
+        make_folder(self.select_storage(prefix), prefix)
 
 
 # The time that each file has, in seconds: 1 January 2000.
@@ -147,6 +146,19 @@ def find_width(ending: str) -> int:
     """Return the width that the ending of a name has; 0 for a file of a former `ImageField`."""
     width = ending.partition(".")[0]
     return int(width) if width.isdecimal() else 0
+
+
+def make_folder(storage: Storage, name: str) -> None:
+    """Make a folder of a disk, and those above it, with the permissions that settings name.
+
+    Django sets the umask meanwhile, which all threads share: one thread would reset another's.
+    """
+    with suppress(NotImplementedError):  # A bucket has no folders.
+        path = Path(storage.path(name))
+        mode = getattr(storage, "directory_permissions_mode", None) or 0
+        for folder in reversed([each for each in [path, *path.parents] if not each.exists()]):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(folder.stat().st_mode | mode)
 
 
 def sync(storage: Storage, *names: str) -> None:

@@ -10,5 +10,5 @@ CORPUS, CASES = (*FOLDERS, Path("no corpus"), Path("no cases"))[:2]
 
 def read_table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a table; none where it is missing."""
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))

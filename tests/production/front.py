@@ -80,6 +80,7 @@ def serve(
         "root /data": f"root {folder}",
         "/dev/stdout": f"{folder}/access.log",
         "/etc/likeness-tls/": f"{folder}/",
+        "/etc/likeness/": f"{folder}/deploy/",
         "root /etc/likeness;": f"root {folder}/deploy;",
         "listen 8080": f"listen 127.0.0.1:{front.port}",
         "listen 8443": f"listen 127.0.0.1:{front.tls_port}",

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -18,7 +19,7 @@ import pytest
 
 from tests.helpers.cells import find_children
 from tests.helpers.pictures import draw_jpeg, draw_noise, encode
-from tests.helpers.servers import GUNICORN, find, get, make_environment, manage, serve
+from tests.helpers.servers import GUNICORN, ROOT, find, get, make_environment, manage, serve
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="Mounting a disk needs root.")
 MEMBER = """
@@ -186,6 +187,30 @@ def test_a_disk_of_media_that_cannot_be_written_keeps_the_old_picture(
             assert ada.send("/profile/edit/", **fields)[0] == 302
         tidy(environment)
         assert len(disk.list_files()) == 5
+
+
+def test_a_read_only_disk_of_media_stops_the_site_but_no_command(
+    environment: dict[str, str], prepared: Path, tmp_path: Path
+) -> None:
+    """As after an error of the disk, when it is looked at before it is mounted for writing."""
+    with mount(tmp_path / "media", "1m") as disk:
+        install(environment, prepared, tmp_path)
+        disk.remount("ro")
+        environment["DJANGO_SUPERUSER_PASSWORD"] = "pass phrase"
+        admin = ("createsuperuser", "--noinput", "--username=grace", "--email=")
+        for command in (("migrate",), ("audit_media",), admin):
+            done = manage(environment, *command)
+            assert done.returncode == 0, done.stderr
+        done = subprocess.run(
+            [sys.executable, *GUNICORN],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        assert done.returncode == 1
+        assert "(profiles.E002) MEDIA_ROOT is not writable" in done.stderr
 
 
 def test_a_large_photo_finds_no_room_and_a_small_one_does(

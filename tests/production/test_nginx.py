@@ -32,6 +32,7 @@ from .visitors import PASSWORD, Visitor, found
 pytestmark = pytest.mark.skipif(not front.NGINX, reason="Install nginx.")
 CSP = "default-src 'none'; sandbox"
 MEGABYTE = 1_000_000
+METRICS_TOKEN = "4sHq0Yw2-of-the-tests"
 
 
 @dataclass
@@ -56,7 +57,9 @@ class Site(Front):
 def site(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("nginx")
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
-    environment = make_environment(folder, MEDIA_DELIVERY="nginx", DJANGO_TRUSTED_PROXIES="1")
+    environment = make_environment(
+        folder, MEDIA_DELIVERY="nginx", DJANGO_TRUSTED_PROXIES="1", METRICS_TOKEN=METRICS_TOKEN
+    )
     done = manage(environment, "demo", "--profiles", "2")
     assert done.returncode == 0, done.stderr
     binds = ("--bind=127.0.0.1:{port}", f"--bind=unix:{folder}/gunicorn.sock")
@@ -114,6 +117,24 @@ def test_pages_are_served_during_too_many_uploads(site: Site) -> None:
     assert set(statuses) == {201, 503}
 
 
+def test_prometheus_reads_the_same_from_each_worker(site: Site) -> None:
+    assert site.ask("/metrics", Authorization="Bearer x")[0].status == 401
+    texts = []
+    workers = find_children(int((site.folder / "gunicorn.pid").read_text()))
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)  # The other one answers.
+        try:
+            response, body = site.ask("/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert response.status == 200
+        assert response.getheader("Cache-Control") == "no-store"
+        texts.append(re.sub(r"(?m)^(likeness_disk_free_bytes.*) .*$", r"\1", body.decode()))
+    assert 'likeness_pictures{place="public"} 2.0' in texts[0]
+    assert texts[0] == texts[1]
+
+
 def test_nginx_alone_serves_a_public_picture(site: Site) -> None:
     response, body = site.ask(site.public, Accept_Encoding="gzip")
     assert (response.status, response.getheader("Content-Type")) == (200, "image/webp")
@@ -142,6 +163,13 @@ def test_nginx_serves_a_protected_picture_after_djangos_check(site: Site) -> Non
     assert response.headers.get_all("Cross-Origin-Resource-Policy") == ["same-origin"]
     assert response.getheader("X-Accel-Redirect") is None
     assert response.getheader("ETag")
+
+
+def test_machines_find_their_files_behind_nginx(site: Site) -> None:
+    for path, kind in (("/robots.txt", "text/plain"), ("/favicon.ico", "image/x-icon")):
+        response = site.ask(path)[0]
+        assert (response.status, response.headers.get_content_type()) == (200, kind)
+    assert site.ask("/.well-known/change-password")[0].status == 302
 
 
 def test_a_protected_picture_is_denied_to_a_stranger(site: Site) -> None:

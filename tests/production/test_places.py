@@ -449,11 +449,11 @@ def test_the_log_says_who_holds_a_place_and_how_much_has_come(site: Site) -> Non
 
 
 def test_a_mistake_in_the_configuration_is_still_reported(tmp_path: Path) -> None:
-    paths = {" /tmp/": f" {tmp_path}/", "server_tokens off": "server_tokens of"}
+    paths = {"/etc/likeness/": f"{tmp_path}/deploy/", "server_tokens off": "server_tokens of"}
     configuration = copy_configuration(tmp_path, paths) / "nginx.conf"
     done = subprocess.run(
         [front.NGINX, "-e", "stderr", "-c", str(configuration)], capture_output=True, text=True
     )
     assert done.returncode == 1
     assert "[emerg]" in done.stderr
-    assert "http.conf" in done.stderr
+    assert "server.conf" in done.stderr

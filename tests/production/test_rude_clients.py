@@ -105,7 +105,7 @@ def find_fronts(folder: Path) -> list[int]:
 
 def read_peak(pid: int) -> int:
     """Return the most memory that a process has had, in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 

@@ -43,7 +43,7 @@ def main() -> None:
     with suppress(OSError):
         os.nice(5)  # Pages come first.
         # If memory runs out, the kernel kills a cell and not the site.
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     site = socket.socket(fileno=0)
     seconds = warm_up()
     limits = try_limits(seconds)
@@ -108,7 +108,7 @@ def try_limits(seconds: int) -> sandbox.Limits:
 def get_data_megabytes() -> int:
     """Return how much memory of this process RLIMIT_DATA counts already (proc(5), statm)."""
     with suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[5])
         return pages * os.sysconf("SC_PAGESIZE") // 1_000_000
     return 0
 
