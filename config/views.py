@@ -1,4 +1,7 @@
-"""The page of a visitor's preferences, language and colours; and who is signed in, for nginx."""
+"""The preferences, language and colours; forms that are refused; who is signed in, for nginx."""
+
+import logging
+import re
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -7,6 +10,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 THEMES = ("light", "dark")
 YEAR = 365 * 24 * 60 * 60  # seconds
+# The end excludes an address with a password in it.
+ORIGIN = re.compile(r"(null|[a-z]{1,10}://[\w.:\[\]-]{1,270})(?=[/?#]|$)", re.ASCII)
+
+logger = logging.getLogger(__name__)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -25,6 +32,23 @@ def preferences(request: HttpRequest) -> HttpResponse:
     else:
         response.delete_cookie("theme", samesite="Lax")
     return response
+
+
+def refuse_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form without its token, or one that is not from this site by what the browser says.
+
+    Log why. Django's own line would have the whole Referer, with search terms.
+    """
+    if is_foreign := "checking failed" in reason:  # of the Origin or the Referer
+        sent = ORIGIN.match(request.headers.get("Origin") or request.headers.get("Referer", ""))
+        ours = [f"{request.scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS]
+        reason = (
+            f"the browser says that it is from {sent[1] if sent else 'nowhere'}, but this site is "
+            f"{' or '.join(ours)}. Does the proxy keep the Host with its port, and set "
+            "X-Forwarded-Proto?"
+        )
+    logger.warning("A form was refused: %s", reason)
+    return render(request, "403_csrf.html", {"is_foreign": is_foreign}, status=403)
 
 
 @require_safe

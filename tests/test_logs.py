@@ -157,6 +157,37 @@ def test_a_forbidden_page_shows_its_number(db: None, client: Client) -> None:
     assert "send the operator this number" in page
 
 
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"origin": "https://testserver:8443"}, "https://testserver:8443"),
+        ({"origin": "null"}, "null"),
+        ({"origin": "https://ada:secret@evil.example"}, "nowhere"),
+        ({"origin": "https://evil.example\x1b[2J" + 5000 * "secret"}, "nowhere"),
+        ({"referer": "https://evil.example/profiles/?q=secret#secret"}, "https://evil.example"),
+        ({}, "nowhere"),
+    ],
+)
+def test_a_form_of_another_address_is_refused_in_words_and_both_are_logged(
+    headers: dict[str, str], named: str, db: None, lines: Lines
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    page = client.post("/accounts/login/", headers=headers, secure=True)
+    assert page.status_code == 403
+    assert "this form comes from another site" in page.content.decode()
+    assert "expired" not in page.content.decode()
+    [line] = lines("config.views")
+    expected = f"is from {named}, but this site is https://testserver."
+    assert line["message"].startswith(f"A form was refused: the browser says that it {expected}")
+    assert "secret" not in str(lines())
+
+
+def test_a_form_without_its_token_is_logged_as_such(db: None, lines: Lines) -> None:
+    Client(enforce_csrf_checks=True).post("/accounts/login/")
+    [line] = lines("config.views")
+    assert line["message"] == "A form was refused: CSRF cookie not set."
+
+
 STEPS = {"read", "wait", "decode", "encode", "store"}
 
 
