@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -90,19 +91,37 @@ def write_media() -> None:
             file.write(b"ok")
 
 
+class Disk(NamedTuple):
+    """A disk on which this machine stores something, and its bytes."""
+
+    name: str
+    total: int
+    free: int
+
+    @property
+    def is_full(self) -> bool:
+        least = MIN_FREE_BYTES if self.total > SMALL_BYTES else 0
+        return self.free < max(least, MIN_FREE_PART * self.total)
+
+
 def find_warnings(with_media: bool) -> list[str]:
     """Return which disks are nearly full, one sentence each. The site still serves."""
-    warnings = []
-    for name, folder in list_disks(with_media):
+    return [
+        f"The disk of {disk.name} has only {disk.free // 1_000_000} MB left."
+        for disk in find_disks(with_media)
+        if disk.is_full
+    ]
+
+
+def find_disks(with_media: bool) -> Iterator[Disk]:
+    """Yield the disks that answer."""
+    for name, folder in list_folders(with_media):
         with suppress(OSError):
             total, _, free = shutil.disk_usage(folder)
-            least = MIN_FREE_BYTES if total > SMALL_BYTES else 0
-            if free < max(least, MIN_FREE_PART * total):
-                warnings.append(f"The disk of {name} has only {free // 1_000_000} MB left.")
-    return warnings
+            yield Disk(name, total, free)
 
 
-def list_disks(with_media: bool) -> Iterator[tuple[str, str]]:
+def list_folders(with_media: bool) -> Iterator[tuple[str, str]]:
     """Yield what this machine stores, and a folder of each.
 
     A network disk that does not answer would stop the whole check, so ask for it only if told to.

@@ -32,6 +32,7 @@ from profiles.views import wants_json
 
 from .health import find_health
 from .logs import current_request_id
+from .metrics import metrics
 from .outages import explain_write_error
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -41,9 +42,11 @@ access_log = logging.getLogger("likeness.access")
 
 
 def health(get_response: GetResponse) -> GetResponse:
-    """Answer /healthz before the check of the host and the redirect to HTTPS."""
+    """Answer /healthz and /metrics before the check of the host and the redirect to HTTPS."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path_info == "/metrics" and settings.METRICS_TOKEN:
+            return metrics(request)
         if request.path_info != "/healthz":
             return get_response(request)
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -19,11 +19,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext_lazy
 
+from .accounts.events import log_event
 from .clients import client_networks, is_known_browser
 from .models import Attempts, User
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # In minutes, since the visitor's time zone is unknown.
+# Attempts by which something secret is guessed; the others only cost.
+GUESSES = {"password", "sign_in", "again", "code"}
 TOO_OFTEN = ngettext_lazy(
     "That was too often within a short time. You can try again in %(minutes)d minute.",
     "That was too often within a short time. You can try again in %(minutes)d minutes.",
@@ -51,7 +54,8 @@ def count_attempt(name: str, who: object, times: int = 1) -> int:
     # Every attempt deletes the rows that are over, so the table needs no other cleaning.
     Attempts.objects.filter(ends__lte=now).delete()
     key = make_key(name, who)
-    Attempts.objects.bulk_create([Attempts(key=key, ends=now + period)], ignore_conflicts=True)
+    first = Attempts(key=key, limit=limit if name in GUESSES else 0, ends=now + period)
+    Attempts.objects.bulk_create([first], ignore_conflicts=True)
     mine = Attempts.objects.filter(key=key)
     if mine.filter(number__lt=limit).update(number=F("number") + 1):
         return 0
@@ -62,6 +66,12 @@ def take_back_attempt(name: str, who: object) -> None:
     """Take back an attempt that failed because of the site, not of the visitor."""
     mine = Attempts.objects.filter(key=make_key(name, who), number__gt=0)
     mine.update(number=F("number") - 1)
+
+
+def count_locked() -> int:
+    """Return how many visitors and accounts have to wait, since too much was guessed."""
+    full = Attempts.objects.filter(limit__gt=0, number__gte=F("limit"))
+    return full.filter(ends__gt=timezone.now()).count()
 
 
 def find_limit(name: str) -> tuple[int, timedelta]:
@@ -119,11 +129,11 @@ def refuse(request: HttpRequest, wait: int) -> HttpResponse:
 
 
 class LockedOut(Exception):
-    """Too many passwords were wrong; the next one is checked in `wait` seconds."""
+    """Too many passwords of an account were wrong; the next is checked in `wait` seconds."""
 
-    def __init__(self, wait: int) -> None:
+    def __init__(self, wait: int, user: int | None) -> None:
         super().__init__(wait)
-        self.wait = wait
+        self.wait, self.user = wait, user
 
 
 @contextmanager
@@ -135,18 +145,20 @@ def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
     """
     name = username.lower()
     keys = [make_key("password", (name, network)) for network in client_networks(request)]
-    hashes = User.objects.filter(username=name).values_list("password", flat=True)
-    is_known = is_known_browser(request, name, hashes.first() or "")
+    account = User.objects.filter(username=name).values_list("pk", "password").first()
+    user, password_hash = account or (None, "")
+    is_known = is_known_browser(request, name, password_hash)
     if wait := count_visit("password", request, name) or (not is_known and count_guess(name)):
-        raise LockedOut(wait)
+        raise LockedOut(wait, user)
     try:
         yield
     except ValidationError:
+        log_event(request, "sign_in_failed", user, factor="password")
         limit, period = find_limit("password")
         # The lock-out begins with the last failure, not with the first.
         mine = Attempts.objects.filter(key=keys[0], number__gte=limit)
         if mine.update(ends=timezone.now() + period):
-            raise LockedOut(int(period.total_seconds())) from None
+            raise LockedOut(int(period.total_seconds()), user) from None
         raise
     # The rows stay, since a parallel attempt may be about to count in them.
     Attempts.objects.filter(key__in=[*keys, make_key("guess", name)]).update(number=0)
@@ -164,7 +176,8 @@ def count_guess(username: str) -> int:
     member out of these.
     """
     now, key = timezone.now(), make_key("guess", username)
-    Attempts.objects.bulk_create([Attempts(key=key, ends=now + DAY)], ignore_conflicts=True)
+    first = Attempts(key=key, limit=PAUSES_AFTER + 1, ends=now + DAY)
+    Attempts.objects.bulk_create([first], ignore_conflicts=True)
     mine = Attempts.objects.filter(key=key)
     row = mine.get()
     if row.number > PAUSES_AFTER:
@@ -193,6 +206,7 @@ def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
         try:
             return view(request, *args, **kwargs)
         except LockedOut as locked:
+            log_event(request, "locked_out", locked.user, seconds=locked.wait)
             return refuse(request, locked.wait)
 
     return limited

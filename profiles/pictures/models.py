@@ -1,6 +1,8 @@
-"""The model of the journal, where Django looks for models; journal.py explains it."""
+"""What this app stores: the journal, which journal.py explains, and when commands were run."""
 
 from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
 
 
 class JournalEntry(models.Model):
@@ -13,6 +15,20 @@ class JournalEntry(models.Model):
     written_until = models.DateTimeField(null=True)
     due = models.DateTimeField(db_index=True)  # From then on, `tidy` deletes the files.
     tries = models.PositiveIntegerField(default=0)
+    made = models.DateTimeField(db_default=Now())  # `due` changes with each try.
 
     def __str__(self) -> str:
         return f"{self.name}, {'leaving' if self.is_leaving else 'arriving'}"
+
+
+class LastRun(models.Model):
+    """When something that has to be done regularly was last finished, and what it found."""
+
+    name = models.CharField(max_length=20, primary_key=True)  # "audit", or a project's own.
+    finished = models.DateTimeField(default=timezone.now)
+    missing = models.PositiveIntegerField(default=0)
+    damaged = models.PositiveIntegerField(default=0)
+    misplaced = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.finished}"

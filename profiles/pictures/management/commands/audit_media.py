@@ -14,13 +14,13 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError
-from django.db import router
+from django.db import DatabaseError, router
 from django.db.models import Q
 from django.utils import timezone
 
 from ...fields import AvatarField, list_fields
 from ...journal import list_entries
-from ...models import JournalEntry
+from ...models import JournalEntry, LastRun
 from ...names import find_stem
 
 
@@ -62,8 +62,7 @@ class Command(BaseCommand):
         limit = timezone.now() - timedelta(hours=older_than)
         self.counts = dict.fromkeys(("stored", "orphan", "missing", "damaged", "misplaced"), 0)
         self.failed = 0
-        for place in list_places():
-            files = compare(place, limit)
+        for place, files in compare_all(limit):
             self.counts["stored"] += len(files.stored)
             for name in files.orphans:
                 self.report("orphan", name, partial(place.storage.delete, name), delete_orphans)
@@ -78,6 +77,7 @@ class Command(BaseCommand):
                 self.report("misplaced", str(avatar), avatar.replace, fix)
         for path in list_uploads(limit):
             self.report("orphan", str(path), path.unlink, delete_orphans)
+        self.record(fix, names)
         self.sum_up("deleted" if delete_orphans else "found", fix)
 
     def report(
@@ -94,6 +94,18 @@ class Command(BaseCommand):
         except OSError as error:
             self.failed += 1
             self.stderr.write(f"{name}: {error}")
+
+    def record(self, fix: bool, names: bool) -> None:
+        """Store what is wrong now. Without files opened, those found damaged before still are."""
+        found = {kind: self.counts[kind] for kind in ("missing", "damaged", "misplaced")}
+        if fix:
+            found["misplaced"] = min(found["misplaced"], self.failed)
+        if names:
+            del found["damaged"]
+        try:
+            LastRun.objects.update_or_create({"finished": timezone.now(), **found}, name="audit")
+        except DatabaseError as error:
+            self.stderr.write(f"That this audit has ended could not be stored: {error}")
 
     def sum_up(self, done: str, fix: bool) -> None:
         """Print how many files and orphans there are; raise an error for the rest."""
@@ -140,6 +152,17 @@ def list_top(storage: Storage, prefix: str) -> set[str]:
     return found | {f"{prefix}{name}" for name in links.union(files)}
 
 
+def compare_all(limit: datetime) -> Iterator[tuple[Place, "Files"]]:
+    """Yield what was found of each place."""
+    try:
+        yield from ((place, compare(place, limit)) for place in list_places())
+    except OSError as error:
+        raise CommandError(
+            f"The storage of pictures does not answer: {error}. Check AWS_STORAGE_BUCKET_NAME and "
+            "the other variables of the bucket or, without one, MEDIA_ROOT."
+        )
+
+
 class Files(NamedTuple):
     """What was found of one place."""
 
@@ -153,12 +176,13 @@ def compare(place: Place, limit: datetime) -> Files:
     """Compare a place with the rows that name files in it."""
     field, storage, folder = place
     using = router.db_for_write(field.model)
+    start = folder.encode(errors="replace").decode()  # A name that is not UTF-8 is in no row.
     # Files, then the journal, then rows: whatever is stored in between is not taken for an orphan.
     stored = set(walk(storage, folder)) if folder.endswith("/") else {folder}
-    waiting = list_entries(field, using).filter(name__startswith=folder)
+    waiting = list_entries(field, using).filter(name__startswith=start)
     known = list_files(field, waiting.values_list("name", flat=True))
     column = field.attname
-    rows = field.model._base_manager.using(using).filter(**{f"{column}__startswith": folder})
+    rows = field.model._base_manager.using(using).filter(**{f"{column}__startswith": start})
     wanted = list_files(field, rows.values_list(column, flat=True).iterator())
     orphans = [name for name in stored - wanted - known if is_older(storage, name, limit)]
     missing = [name for name in wanted - stored if not storage.exists(name)]
