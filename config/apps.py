@@ -1,7 +1,20 @@
-"""The admin, with the site's own door."""
+"""The admin, with the site's own door, and with a log that outlives accounts."""
+
+from typing import Any
 
 from django.contrib.admin import apps
+from django.db.models import DO_NOTHING
 
 
 class AdminConfig(apps.AdminConfig):
     default_site = "config.admin.AdminSite"
+
+    def ready(self) -> None:
+        """Keep the log of somebody whose account is deleted: their number stays in it.
+
+        Django would delete it, in Python and in the database (profiles/migrations/0013).
+        """
+        super().ready()
+        user: Any = self.get_model("LogEntry")._meta.get_field("user")
+        # Pages that show the log leave out an entry without its user, unless that may be missing.
+        user.null, user.db_constraint, user.remote_field.on_delete = True, False, DO_NOTHING

@@ -18,11 +18,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from .accounts.events import log_event, log_visibility
 from .accounts.factors import is_verified, remove_factors
 from .accounts.mails import send_template_mail
 from .accounts.notices import mail_owner, tell_of_removal
 from .answers import warn_of_files
-from .models import MemberRequest, Profile, Session, User
+from .models import MemberRequest, Profile, User
 from .names import NameField
 from .pictures.journal import after_commit
 
@@ -47,7 +48,20 @@ class Unnamed:
         return f"#{self.pk}"
 
 
-class ShortAdmin(admin.ModelAdmin):
+class NumberedAdmin(admin.ModelAdmin):
+    """Shows the number of somebody who has done something and whose account is deleted."""
+
+    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().history_view(request, *args, **kwargs)
+        entries = getattr(response, "context_data", {}).get("action_list", ())
+        users = User.objects.in_bulk({entry.user_id for entry in entries})
+        for entry in entries:
+            number = entry.user_id
+            entry.user = users.get(number) or User(pk=number, username=f"#{number}")
+        return response
+
+
+class ShortAdmin(NumberedAdmin):
     """Saves without Django's transaction, and says so if the account is deleted meanwhile.
 
     The transaction would hold SQLite's write lock while a picture is made, and the journal could
@@ -130,12 +144,25 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         self.save_account(request, obj, form, change)
+        self.log_account(request, obj, form, change)
         old = form.initial.get("email", "")
         if change and obj.email != old:
             obj.address_changes.all().delete()  # Nobody undoes what staff have put right.
             if old:
                 subject, link = str(_("Your address was changed")), reverse("password_reset")
                 send_template_mail(request, "moved", subject, old, user=obj, link=link)
+
+    def log_account(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Log what of an account was changed that matters for who may do what."""
+        if not change:
+            return log_event(request, "account_created", obj)
+        if "is_active" in form.changed_data:
+            log_event(request, f"account_{'enabled' if obj.is_active else 'disabled'}", obj)
+        if changed := sorted({*RANKS} & {*form.changed_data}):
+            ranks = {"is_staff": obj.is_staff, "is_superuser": obj.is_superuser}
+            log_event(request, "rank_changed", obj, changed=changed, **ranks)
+        if "email" in form.changed_data:
+            log_event(request, "address_changed", obj)
 
     def save_account(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save the account; say so if its picture could not be moved."""
@@ -161,23 +188,31 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         changed = User.objects.exclude(password=user.password).filter(pk=user.pk) if user else []
         for owner in changed:
             owner.address_changes.all().delete()
+            log_event(request, "password_changed", owner)
             subject = str(_("Your password was changed"))
             mail_owner(request, owner, "changed_password", subject, by_staff=True)
         return response
 
     @admin.action(description=_("Sign out the selected accounts"), permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        owners = [user.pk for user in queryset if may_manage(request, user)]
-        Session.objects.filter(user__in=owners).delete()
+        for user in queryset:
+            if may_manage(request, user):
+                number, _rows = user.sessions.all().delete()
+                log_event(request, "sessions_ended", user, number=number)
         self.message_user(request, _("The accounts are signed out everywhere."))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
+        pk = obj.pk
         with warn_after_commit(request, Profile.objects.filter(user=obj)):
             super().delete_model(request, obj)
+        log_event(request, "account_deleted", pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        keys = list(queryset.values_list("pk", flat=True))
         with warn_after_commit(request, Profile.objects.filter(user__in=queryset)):
             super().delete_queryset(request, queryset)
+        for pk in keys:
+            log_event(request, "account_deleted", pk)
 
     def has_superuser_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
@@ -192,6 +227,7 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         for user in queryset:
             remove_factors(user)
             self.log_change(request, user, "The second factors were removed.")
+            log_event(request, "factor_removed", user, factor="all")
             tell_of_removal(request, user)
         self.message_user(request, _("The second factors are removed: a password is enough."))
         return None
@@ -201,8 +237,21 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin):
+class GroupAdmin(NumberedAdmin, BaseGroupAdmin):
     """Only superusers change what the members of a group may do."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        log_event(request, "group_changed", None, group=obj.pk)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        log_event(request, "group_changed", None, group=obj.pk)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for group in queryset:
+            log_event(request, "group_changed", None, group=group.pk)
+        return super().log_deletions(request, queryset)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
@@ -246,6 +295,10 @@ class ProfileAdmin(ShortAdmin):
                 changes["description"] = ""  # It describes the old picture.
         with warn_after_commit(request, Profile.objects.filter(pk=obj.pk)):
             obj.change(**changes)
+        log_visibility(request, obj.user, form)
+        if "avatar" in changes:
+            what = "changed" if changes["avatar"] else "removed"
+            log_event(request, f"picture_{what}", obj.user)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """List the accounts, which are deleted with their profiles and need that permission."""
@@ -254,10 +307,14 @@ class ProfileAdmin(ShortAdmin):
     def delete_model(self, request: HttpRequest, obj: Profile) -> None:
         with warn_after_commit(request, Profile.objects.filter(pk=obj.pk)):
             obj.user.delete()  # An account needs a profile, so delete both.
+        log_event(request, "account_deleted", obj.user_id)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> None:
+        keys = list(queryset.values_list("user", flat=True))
         with warn_after_commit(request, queryset):
             User.objects.filter(profile__in=queryset).delete()
+        for pk in keys:
+            log_event(request, "account_deleted", pk)
 
     @admin.display(description=_("picture"))
     def thumbnail(self, profile: Profile) -> str:
@@ -271,4 +328,5 @@ class ProfileAdmin(ShortAdmin):
         with warn_after_commit(request, queryset):
             for profile in queryset:
                 profile.avatar.replace(None, description="")
+                log_event(request, "picture_removed", profile.user)
         self.message_user(request, _("The pictures are removed."))

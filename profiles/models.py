@@ -7,7 +7,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -119,6 +121,29 @@ class User(AbstractUser):
         if was_active != self.is_active:
             for profile in Profile.objects.filter(user=self.pk):
                 profile.avatar.replace()
+
+    def check_password(self, raw_password: str) -> bool:
+        """Return whether it is the password; replace a hash of an earlier hasher."""
+        old = self.password
+        is_right = check_password(raw_password, old, self.rehash)
+        # Check the new hash too: another request may have changed the password meanwhile.
+        return is_right and (self.password == old or check_password(raw_password, self.password))
+
+    def rehash(self, raw_password: str) -> None:
+        """Store the same password with a new hash; all sessions stay, which Django would end."""
+        known = [self.get_session_auth_hash(), *self.get_session_auth_fallback_hash()]
+        mine = User.objects.filter(pk=self.pk, password=self.password)
+        self.password = make_password(raw_password)
+        with transaction.atomic():
+            sessions = list(self.sessions.select_for_update())  # First, as in `save`.
+            if not mine.update(password=self.password):
+                return self.refresh_from_db(fields=["password"])
+            for session in sessions:
+                data = session.get_decoded()
+                if data.get(HASH_SESSION_KEY) in known:
+                    data[HASH_SESSION_KEY] = self.get_session_auth_hash()
+                    session.session_data = Session.objects.encode(data)
+                    session.save(update_fields=["session_data"])
 
 
 def fold(text: str) -> str:
@@ -259,6 +284,7 @@ class Attempts(models.Model):
 
     key = models.CharField(max_length=64, primary_key=True)  # What and who, as a digest.
     number = models.PositiveIntegerField(default=0)
+    limit = models.PositiveIntegerField(db_default=0)  # At this number, they are refused.
     ends = models.DateTimeField(db_index=True)  # From then on they no longer count.
 
     def __str__(self) -> str:

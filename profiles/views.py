@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from .accounts.events import log_visibility
 from .answers import render_form, set_status, warn_of_files
 from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
@@ -74,6 +75,7 @@ def profile_edit(request: MemberRequest) -> HttpResponse:
     if form.is_valid():
         with report_outage(form):
             form.save()
+            log_visibility(request, request.user, form)
             warn_of_files(request, old)
             if welcome:
                 return redirect(reverse("profiles:avatar") + "?welcome")

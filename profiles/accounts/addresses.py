@@ -19,6 +19,7 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
 from ..models import AddressChange, User
+from .events import log_event
 from .factors import remove_factors
 from .mails import send_template_mail
 
@@ -94,6 +95,7 @@ def confirm_change(request: HttpRequest, user: User, token: str) -> None:
             User.objects.filter(pk=user.pk).update(email=change.new)
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error
+    log_event(request, "address_changed", user)
     if old in ("", change.new) or is_return(change):
         return
     subject, link = _("Your address was changed"), make_undo_link(change)

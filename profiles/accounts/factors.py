@@ -25,6 +25,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from pyotp.exceptions import OTPVerificationError
 
 from ..models import CodeApp, MemberRequest, RecoveryCode, User
+from .events import log_event
 
 HELD, FACTOR, VERIFIED, ADMIN_USED = "held", "factor", "verified", "admin_used"
 # In seconds: how long a password waits for the second factor, how long afterwards it is not asked
@@ -68,6 +69,7 @@ def admit(request: HttpRequest, user: User, factor: str = "") -> None:
     request.session.pop(HELD, None)
     login(request, user)
     mark_verified(request, factor)
+    log_event(request, "signed_in", user, factor=factor or "password")
 
 
 def mark_verified(request: HttpRequest, factor: str) -> None:

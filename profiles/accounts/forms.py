@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
+from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from ..models import User
 from ..names import NameField, validate_visible
 from ..throttles import LockedOut, ThrottledForm, count_attempt, lock_out, take_back_attempt
+from .events import log_event
 from .factors import find_step, use_app_code, use_recovery_code
 from .mails import deliver, find_host
 from .passkeys import use_passkey
@@ -63,13 +65,19 @@ class FactorForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        if credential := self.cleaned_data.get("credential"):
-            use_passkey(self.request, credential, self.user)
-            self.factor = "passkey"
-        elif code := self.cleaned_data.get("code"):
-            self.check_code(code)
-        elif not self.errors:
+        credential, code = map(self.cleaned_data.get, ("credential", "code"))
+        if not credential and not code and not self.errors:
             raise ValidationError({"code": _("Enter the code, or use a passkey.")})
+        try:
+            if credential:
+                use_passkey(self.request, credential, self.user)
+                self.factor = "passkey"
+            elif code:
+                self.check_code(code)
+        except ValidationError:
+            kind = "passkey" if credential else "code"
+            log_event(self.request, "factor_failed", self.user, factor=kind)
+            raise
         return self.cleaned_data
 
     def check_code(self, code: str) -> None:
@@ -166,8 +174,9 @@ def check_again(user: User, password: str) -> bool:
     Counted by account: whoever found a browser signed in may guess from many addresses.
     """
     if wait := count_attempt("again", user.pk):
-        raise LockedOut(wait)
-    is_right = user.check_password(password)
+        raise LockedOut(wait, user.pk)
+    # Without a new hash, which would end the session of this request: a sign-in replaces it.
+    is_right = check_password(password, user.password)
     if is_right:
         take_back_attempt("again", user.pk)
     return is_right
@@ -253,6 +262,7 @@ class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both h
     # The view gives all else by name, so it is not listed again.
     def save(self, domain_override: str | None = None, **options: Any) -> None:  # type: ignore[override]
         """Send the mail, with a link whose port is one of the settings."""
+        self.request = options["request"]
         super().save(domain_override or find_host(options["request"]), **options)
 
     def send_mail(
@@ -265,6 +275,7 @@ class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both h
         html_email_template_name: str | None = None,
     ) -> None:
         """Send the mail as all others are sent, since Django would log whose account it is."""
+        log_event(self.request, "password_reset_asked", context["user"])
         subject = "".join(render_to_string(subject_template_name, context).splitlines())
         if not deliver(subject, render_to_string(email_template_name, context), to_email):
             self.report_unsent()

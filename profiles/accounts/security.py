@@ -19,6 +19,7 @@ from ..answers import render_form
 from ..models import CodeApp, MemberRequest
 from ..throttles import count_attempt, refuse
 from .addresses import find_pending, mark_point
+from .events import log_event
 from .factors import (
     drop_unused_codes,
     has_factor,
@@ -130,6 +131,7 @@ def finish(
 ) -> HttpResponse:
     """Say by a message and a mail what was set up; show recovery codes with the first factor."""
     mark_verified(request, factor)
+    log_event(request, "factor_added", request.user, factor=factor)
     tell(request, sentence, mailed, undo)
     if request.user.recovery_codes.exists():
         return redirect("account")
@@ -166,6 +168,7 @@ def show_codes(request: MemberRequest) -> HttpResponse:
     """Make recovery codes, and show them in this response alone."""
     with lock_account(request.user):
         codes = make_recovery_codes(request.user)
+        log_event(request, "recovery_codes_made", request.user)
     return render(request, "registration/codes.html", {"codes": codes})
 
 
@@ -182,6 +185,7 @@ def remove_factor(request: MemberRequest, pk: int | None = None) -> HttpResponse
         mailed = _("A passkey is removed.")
     if request.method == "POST":
         factor.delete()
+        log_event(request, "factor_removed", request.user, factor="passkey" if pk else "code")
         drop_unused_codes(request)
         tell(request, sentence, mailed)
         return redirect("account")

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..answers import render_form
 from ..models import MemberRequest
+from .events import log_event
 from .forms import PasswordForm
 from .sessions import clear_site_data, end_sessions, find_sessions, list_sessions
 
@@ -39,8 +40,9 @@ def end(request: MemberRequest, name: str) -> HttpResponse:
     if not form.is_valid():
         context = {"name": name, "session": ending[0] if ending else None}
         return render_form(request, "registration/session_end.html", form, **context)
+    user, number = request.user, len(ending)
     is_here = end_sessions(request, ending)
-    number = len(ending)
+    log_event(request, "sessions_ended", user, number=number)
     message = ngettext("%d browser is signed out.", "%d browsers are signed out.", number)
     messages.success(request, message % number)
     response = redirect("home" if is_here else "account-sessions")
@@ -53,6 +55,8 @@ class LogoutView(views.LogoutView):
     """Django's, after which the browser has nothing left of the member's pages."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            log_event(request, "signed_out", request.user)
         response = super().post(request, *args, **kwargs)
         clear_site_data(response)
         return response

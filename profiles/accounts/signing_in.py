@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ..answers import render_form
 from ..clients import remember_browser
 from ..models import MemberRequest, User
+from .events import log_event
 from .factors import admit, find_held, has_factor, hold_sign_in, mark_verified
 from .forms import FactorForm, PasswordForm, SignInForm
 from .passkeys import ask_to_use, find_rp_id, use_passkey
@@ -133,6 +134,7 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
     try:
         user = use_passkey(request, request.POST.get("credential", ""))
     except ValidationError as error:
+        log_event(request, "sign_in_failed", None, factor="passkey")
         messages.error(request, error.message)
         return redirect(reverse("login", query={"next": find_next(request)}))
     return enter(request, user, find_next(request), "passkey")

@@ -34,6 +34,7 @@ from .addresses import (
     read_undone,
     undo_change,
 )
+from .events import log_event
 from .forms import EmailForm, PasswordChangeForm, PasswordForm, ResetForm, SignupForm
 from .notices import mail_owner
 from .sessions import clear_site_data
@@ -49,6 +50,7 @@ def signup(request: HttpRequest) -> HttpResponse:
     form = SignupForm(request.POST if request.method == "POST" else None)
     form.throttle("sign_up", request)
     if form.is_valid() and form.count_mail() and (user := form.save_unless_taken()):
+        log_event(request, "account_created", user)
         response = enter(request, user, reverse("profiles:edit") + "?welcome")
         if settings.HAS_MAIL:
             welcome(request, form, ask_for_change(request, user, form.cleaned_data["email"]))
@@ -93,6 +95,7 @@ def undo(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if request.method == "POST":
             user = undo_change(token)
+            log_event(request, "address_taken_back", user)
             return redirect(make_reset_link(user))
         change = read_undone(token)
     except ValidationError as error:
@@ -143,6 +146,7 @@ def delete(request: MemberRequest) -> HttpResponse:
     if form.is_valid():
         picture = Profile.objects.filter(user=user).values_list("avatar", flat=True).first()
         User.objects.filter(pk=user.pk).delete()
+        log_event(request, "account_deleted", user)
         logout(request)
         messages.success(request, _("Your account and everything in it are deleted."))
         warn_of_files(request, picture)
@@ -163,6 +167,7 @@ def export(request: MemberRequest) -> FileResponse:
         for ending, data in profile.avatar.field.store.read(profile.avatar.name or "").items():
             archive.writestr(f"picture-{ending}", data)
     file.seek(0)
+    log_event(request, "export_taken", request.user)
     name = f"likeness-{request.user.username}.zip"
     return FileResponse(file, as_attachment=True, filename=name)
 
@@ -213,6 +218,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
+        log_event(self.request, "password_changed", form.user)
         remember_browser(self.request, response, form.user)
         subject = _("Your password was changed")
         mail_owner(self.request, form.user, "changed_password", subject)
@@ -227,6 +233,7 @@ class PasswordResetConfirmView(views.PasswordResetConfirmView):
         response = super().form_valid(form)
         if is_own:
             logout(self.request)  # The new password has deleted the row, so none can be saved.
+        log_event(self.request, "password_reset", form.user)
         forget_guesses(form.user.username)
         remember_browser(self.request, response, form.user)
         subject = _("Your password was changed")
