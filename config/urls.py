@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from profiles import lesson, views
 from profiles.accounts.session_views import LogoutView
 
+from .machines import security_txt
 from .views import preferences, signed_in
 
 handler500 = "config.middleware.server_error"
@@ -19,6 +20,8 @@ urlpatterns = [
     path("accounts/", include("profiles.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
+    path(".well-known/change-password", RedirectView.as_view(pattern_name="password_change")),
+    path(".well-known/security.txt", security_txt),
     path("signed-in/", signed_in),
     path("signed-in/staff/", signed_in, {"staff": True}),
     path("admin/logout/", LogoutView.as_view()),

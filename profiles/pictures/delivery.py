@@ -49,10 +49,14 @@ def may_see(request: HttpRequest, field: AvatarField, name: str) -> bool:
 
 
 def redirect_to_bucket(field: AvatarField, name: str) -> HttpResponse:
-    """Redirect to the bucket; the URL of a protected file expires in a minute."""
+    """Redirect to the bucket.
+
+    Each redirect to a protected file signs another URL, under which a browser knows no picture yet.
+    So the browser may keep the redirect, for a minute less than the URL is valid.
+    """
     storage: Any = field.store.get_storage(name)
     is_protected = field.store.is_protected(name)
-    cache_control = "private, no-store" if is_protected else "public, max-age=3600"
+    cache_control = "private, max-age=240" if is_protected else "public, max-age=3600"
     return HttpResponseRedirect(storage.direct_url(name), headers={"Cache-Control": cache_control})
 
 
