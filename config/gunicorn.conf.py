@@ -1,15 +1,22 @@
 """The configuration of gunicorn. docs/deploying.md describes the environment variables."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 chdir = str(BASE_DIR)
-bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or 8000}"
+# By this, wsgi.py knows that this file was read, and the checks that gunicorn is to serve.
+os.environ["LIKENESS_GUNICORN"] = "configured"
+host = (os.environ.get("HOST") or "127.0.0.1").strip(" \"'[]")
+port = os.environ.get("PORT") or "8000"
+# A port that is no number is left to the checks, which name the variable.
+bind = f"{f'[{host}]' if ':' in host else host}:{port if port.isdecimal() else 0}"
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
 # By default a proxy may set SCRIPT_NAME, which every link of a page begins with. None in front of
 # the site sets it, so it would be a visitor's.
@@ -49,3 +56,15 @@ def on_starting(server: Any) -> None:
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"]
     if subprocess.run(command, cwd=BASE_DIR).returncode:
         sys.exit("Likeness does not start: fix the errors above.")
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Note whose child the master is: it may have outlived config/serve.py."""
+    worker.serve_pid = os.getppid()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Report to config/serve.py that a worker serves."""
+    if os.environ.get("SERVE_PID") == str(worker.serve_pid):
+        with suppress(ProcessLookupError):
+            os.kill(worker.serve_pid, signal.SIGUSR1)
