@@ -1,49 +1,39 @@
-"""Back up a site that members use meanwhile, by the manual's commands, and restore it elsewhere.
-
-A stand-in for `docker` runs the same commands beside the site.
-"""
+"""Back up a site that members use meanwhile, by deploy/backup.sh, and restore it elsewhere."""
 
 import os
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.pictures import draw_jpeg
-from tests.helpers.servers import GUNICORN, ROOT, serve
+from tests.helpers.servers import GUNICORN, ROOT, serve, wait_until
 
 from .crowd import DATABASES, Answer, Member, Reference, Site, prepare_site
 from .databases import BIN, run_postgres
-from .engine import read_documented
 
 pytestmark = pytest.mark.slow
 PICTURE = draw_jpeg()
-# Commands in a container run here; starting and stopping is the test's. Each takes a while, so that
-# members get between them, as between the copies of a larger site.
-DOCKER = """#!/bin/sh
-case "$*" in
-    stop*|start*|"compose build"|"compose stop"*|"compose up"*) exit ;;
-    "compose run --rm migrate") set -- site python manage.py migrate ;;
-esac
-while [ "$1" != likeness ] && [ "$1" != site ] && [ "$1" != db ]; do shift; done
-shift
-sleep "$PAUSE"
-cd "$ROOT"
-exec "$@"
-"""
-# Older ones have no `python -m sqlite3`.
-PYTHON = """#!/bin/sh
-[ "$1 $2" = "-m sqlite3" ] || exec "$PYTHON" "$@"
-exec "$PYTHON" -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(sys.argv[2])' "$3" "$4"
+# Waits before and after it copies, so that members get between the steps, as in a larger site.
+RSYNC = """#!/bin/bash
+stop() {
+    echo >"$STOPS/$1"
+    while [ -e "$STOPS" ] && [ ! -e "$STOPS/$1.passed" ]; do sleep 0.1; done
+}
+number=$(find "$STOPS" -name '*before' | wc -l)
+stop "$number-before"
+PATH=${PATH#*:} rsync "$@" || failed=$?
+stop "$number-after"
+exit ${failed:-0}
 """
 # Killed between the two steps, each leaves its entry.
 UPLOAD_AND_DIE = """
@@ -77,63 +67,75 @@ NEXT_DAY = {
 
 @dataclass
 class Operator:
-    """Somebody with a shell, the manual, and a folder for backups."""
+    """Somebody with a shell and a folder for backups."""
 
     folder: Path
-    database: str
 
-    @property
-    def headings(self) -> tuple[str, str]:
-        """The parts of the manual about backing up and restoring."""
-        if self.database == "SQLite":
-            return "Backup", "Restore the container"
-        return "Back up the composition", "Restore the composition"
-
-    def read(self, heading: str) -> list[str]:
-        """Return the manual's commands, without the brackets around them."""
-        script = read_documented(heading).replace("\\\n", " ")
-        return script.strip().strip("()").strip().splitlines()
-
-    def run(self, site: Site, commands: list[str], pause: float = 0) -> str:
-        """Run commands of the manual; return what they print."""
-        programs = self.folder / "programs"
-        programs.mkdir(exist_ok=True)
-        for name, script in (("docker", DOCKER), ("python", PYTHON)):
-            (programs / name).write_text(script)
-            (programs / name).chmod(0o755)
-        port = re.search(r":(\d+)/", site.url)
-        variables = {
-            "PATH": f"{programs}:{BIN}:{os.environ['PATH']}",
-            "PGHOST": "127.0.0.1",
-            "PGPORT": port[1] if port else "",
-            "PYTHON": sys.executable,
-            "ROOT": str(ROOT),
-            "PAUSE": str(pause),
-        }
-        # Without bash's `pipefail`: tar reports files that vanish while it reads.
-        done = subprocess.run(
-            ["sh", "-ec", "\n".join(commands).replace("/data", str(site.folder))],
-            cwd=self.folder,
-            env=site.environment | variables,
+    def start(self, site: Site, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start the script as the site's user would."""
+        (self.folder / "backups").mkdir(exist_ok=True)
+        own = {"BACKUP_DIR": str(self.folder / "backups"), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        return subprocess.Popen(
+            ["deploy/backup.sh", *arguments],
+            cwd=ROOT,
+            env=site.environment | own | variables,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
 
-    def back_up(self, site: Site) -> None:
-        self.run(site, self.read(self.headings[0]), pause=0.5)
+    def run(self, site: Site, *arguments: str, **variables: str) -> str:
+        """Run the script, which must succeed; return what it prints."""
+        process = self.start(site, *arguments, **variables)
+        printed, _ = process.communicate("yes\n", timeout=300)
+        assert process.returncode == 0, printed
+        return printed
+
+    @contextmanager
+    def stop_between(self, site: Site) -> Iterator[Callable[[str], None]]:
+        """Back up with a stop before and after each copy of pictures; give how to get to one."""
+        stops, programs = self.folder / "stops", self.folder / "programs"
+        stops.mkdir()
+        programs.mkdir()
+        (programs / "rsync").write_text(RSYNC)
+        (programs / "rsync").chmod(0o755)
+        path = f"{programs}:{BIN}:{os.environ['PATH']}"
+        process = self.start(site, PATH=path, STOPS=str(stops))
+
+        def go_to(stop: str) -> None:
+            def has_arrived() -> bool:
+                for each in {path.name for path in stops.iterdir()} - {stop}:
+                    if not each.endswith(".passed"):
+                        (stops / f"{each}.passed").touch()
+                return (stops / stop).exists() or process.poll() is not None
+
+            wait_until(has_arrived)
+
+        try:
+            yield go_to
+        finally:
+            shutil.rmtree(stops)
+            printed, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, printed
 
     def restore(self, site: Site) -> str:
-        """Restore the backup, with a journal in it, on the next day; return what is printed."""
-        commands = self.read(self.headings[1])
-        [at] = [at for at, command in enumerate(commands) if "migrate" in command]
-        self.run(site, commands[:at])
-        assert site.sql("SELECT id FROM pictures_journalentry") != []
-        site.sql(NEXT_DAY[self.database])
-        return self.run(site, commands[at:])
+        """Restore the backup, with a journal in it, and wait until the next day."""
+        printed = self.run(site, "--restore")
+        site.sql(NEXT_DAY[find_database(site)])
+        site.manage("tidy")
+        return printed
+
+    def has_journal(self) -> bool:
+        """Return whether the backup has entries of files that were arriving or leaving."""
+        [backup] = (self.folder / "backups").glob("2*")
+        table = "pictures_journalentry"
+        if (backup / "db.sqlite3").exists():
+            with closing(sqlite3.connect(backup / "db.sqlite3")) as database:
+                return bool(database.execute(f"SELECT id FROM {table}").fetchall())
+        command = ["pg_restore", "--data-only", f"--table={table}", "--file=-", "likeness.dump"]
+        rows = subprocess.run(command, cwd=backup, capture_output=True, text=True).stdout
+        return bool(re.search(r"COPY .*;\n\d", rows))
 
 
 @contextmanager
@@ -145,9 +147,13 @@ def run_site(database: str, folder: Path, prepared: Path) -> Iterator[Site]:
         return
     with run_postgres() as postgres:
         site = make_site(folder, postgres.make_owned("likeness"), prepared)
-        Site(folder, postgres.url).sql("ALTER ROLE likeness SUPERUSER")
+        Site(folder, postgres.url).sql("ALTER ROLE likeness CREATEDB")
         site.manage("migrate")
         yield site
+
+
+def find_database(site: Site) -> str:
+    return "PostgreSQL" if site.url.startswith("postgres:") else "SQLite"
 
 
 def make_site(folder: Path, url: str, prepared: Path) -> Site:
@@ -186,6 +192,12 @@ def crowd(port: int, members: list[Member]) -> Iterator[list[Answer]]:
         task.result()
 
 
+def wait_for_more(answers: list[Answer]) -> None:
+    """Wait until members have done something else."""
+    count = len(answers)
+    wait_until(lambda: len(answers) > count + 2)
+
+
 def die_half_way(site: Site) -> None:
     """Let Grace upload a picture, and Linus remove his, by processes that kill themselves."""
     codes = (
@@ -208,6 +220,9 @@ def check_restored(site: Site, kept: set[str], printed: str) -> None:
     site.check_whole(safe)
     assert [each for each in references if not each.is_in_place] == []
     assert site.list_files() <= list_files(references)
+    media = site.folder / "media"
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in [media, *media.rglob("*")]}
+    assert modes == {True: 0o755, False: 0o644}  # nginx reads them as another user.
     assert site.sql("SELECT id FROM pictures_journalentry") == []
     bad = set(re.findall("(?:missing|damaged) +(.+)", printed))
     assert bad <= list_files(references) - list_files(safe)
@@ -225,7 +240,7 @@ def list_files(references: list[Reference]) -> set[str]:
 def test_a_backup_of_a_busy_site_restores_a_consistent_one(
     database: str, prepared: Path, tmp_path: Path
 ) -> None:
-    operator = Operator(tmp_path, database)
+    operator = Operator(tmp_path)
     with run_site(database, tmp_path / "site", prepared) as site:
         members = site.add_members("grace", "linus", *(f"member-{n}" for n in range(10)))
         with site.log.open("a") as log, serve(site.environment, *GUNICORN, output=log) as port:
@@ -234,36 +249,44 @@ def test_a_backup_of_a_busy_site_restores_a_consistent_one(
             with crowd(port, members[2:]) as answers:
                 die_half_way(site)
                 kept = site.list_references()
-                operator.back_up(site)
+                with operator.stop_between(site) as go_to:
+                    for stop in ("0-before", "0-after", "1-before", "1-after"):
+                        go_to(stop)
+                        wait_for_more(answers)
                 kept += site.list_references()
         assert [each for each in answers if not each.is_good] == []
+        assert operator.has_journal()
         restored = make_site(tmp_path / "restored", site.url, prepared)
         printed = operator.restore(restored)
         check_restored(restored, {each.name for each in kept}, printed)
+        process = operator.start(site, "--verify")
+        said, _ = process.communicate(timeout=300)
+        assert (process.returncode == 0) == ("Pictures are missing" not in printed), said
 
 
 def test_only_a_picture_that_came_and_went_during_the_backup_is_missing(
     prepared: Path, tmp_path: Path
 ) -> None:
-    operator = Operator(tmp_path, "SQLite")
+    operator = Operator(tmp_path)
     with run_site("SQLite", tmp_path / "site", prepared) as site:
         members = ada, grace, mary, _ = site.add_members("ada", "grace", "mary", "linus")
         with site.log.open("a") as log, serve(site.environment, *GUNICORN, output=log) as port:
             for member in members:
                 assert member.upload(port, PICTURE).status == 201
             die_half_way(site)
-            commands = operator.read("Backup")
-            first, *_, second = [at for at, line in enumerate(commands) if "tar c" in line]
-            operator.run(site, commands[: first + 1])
-            for member in (ada, grace):
-                assert member.upload(port, PICTURE).status == 201
-            operator.run(site, commands[first + 1 : second])
-            for member in (ada, mary):
-                assert member.remove(port).status == 302
-            operator.run(site, commands[second:])
+            with operator.stop_between(site) as go_to:
+                go_to("0-after")
+                for member in (ada, grace):
+                    assert member.upload(port, PICTURE).status == 201
+                go_to("1-before")
+                for member in (ada, mary):
+                    assert member.remove(port).status == 302
         restored = make_site(tmp_path / "restored", site.url, prepared)
         printed = operator.restore(restored)
         [lost] = restored.list_references(ada.key)
+        process = operator.start(site, "--verify")
+        assert "The pictures of 2" in process.communicate(timeout=300)[0]
+        assert process.returncode == 1
         assert set(re.findall("missing +(.+)", printed)) == set(lost.files)
         others = restored.list_references(grace.key, mary.key)
         assert len(others) == 2
