@@ -7,7 +7,7 @@ WORKDIR /app
 RUN python -m venv --without-pip /venv
 COPY requirements.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
-COPY manage.py ./
+COPY manage.py pyproject.toml ./
 COPY config config
 # The page /how-it-works/ quotes it.
 COPY examples/smallest examples/smallest
@@ -20,7 +20,9 @@ RUN DJANGO_DOTENV="" DJANGO_SECRET_KEY=only-to-collect STATIC_ROOT=/app/staticfi
     /venv/bin/python manage.py collectstatic --noinput
 # Compile now, since /app is read-only when the site runs. Make it readable for all users, whatever
 # the umask of the clone was.
+# gunicorn finds its configuration by the link, as in the clone.
 RUN /venv/bin/python -m compileall -q /app/config /app/profiles \
+    && ln -s config/gunicorn.conf.py gunicorn.conf.py \
     && rm requirements.txt \
     && chmod -R u=rwX,go=rX /app
 
@@ -42,27 +44,50 @@ ENV PATH=/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles \
     HOST=0.0.0.0 \
     PORT=8000
+# Given by `make image`.
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title=Likeness \
+    org.opencontainers.image.licenses=MIT \
+    org.opencontainers.image.version=$VERSION \
+    org.opencontainers.image.revision=$REVISION
 USER 10001
 VOLUME /data
 EXPOSE 8000
 # Not urllib, which would use a proxy if the container has one configured.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import http.client, os, sys; \
-site = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); \
+site = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT'] or 8000), timeout=4); \
 site.request('GET', '/healthz'); \
 sys.exit(site.getresponse().status != 200)"]
-CMD ["gunicorn", "--config", "config/gunicorn.conf.py", "config.wsgi"]
+CMD ["python", "config/serve.py"]
 
 # docker build --target test: the same image with the tests.
 FROM product AS test
 USER 0
-COPY requirements.txt requirements-dev.txt pyproject.toml ./
+COPY requirements.txt requirements-dev.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-dev.txt
 COPY docs docs
 COPY examples examples
 COPY tests tests
 USER 10001
 CMD ["python", "-m", "pytest", "-p", "no:cacheprovider"]
+
+# docker build --target backup: the same image with what deploy/backup.sh needs.
+FROM product AS backup
+USER 0
+# Debian's PostgreSQL is 17, as in compose.yaml. An older pg_dump would refuse a newer server.
+# hadolint ignore=DL3008
+RUN apt-get update -q \
+    && apt-get install -y -q --no-install-recommends postgresql-client rclone restic rsync \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o likeness -g likeness /backup
+COPY --chmod=755 deploy/backup.sh deploy/backup.sh
+ENV BACKUP_DIR=/backup
+USER 10001
+HEALTHCHECK NONE
+ENTRYPOINT ["deploy/backup.sh"]
+CMD []
 
 # The default target.
 FROM product

@@ -10,7 +10,7 @@ IN_VENV = .venv/bin/python
 PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test quick next long check screenshots messages requirements
+.PHONY: help run image test quick next long check screenshots messages requirements
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -21,6 +21,12 @@ run: .venv/.requirements .env ## set up what is missing and serve on http://127.
 	if [ "$$is_first" ]; then $(IN_VENV) manage.py demo; fi && \
 	echo "Likeness runs on http://127.0.0.1:$(PORT)" && \
 	exec $(IN_VENV) manage.py runserver 127.0.0.1:$(PORT)
+
+# BUILD=… passes more options to `docker build`.
+image: VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+image: ## build the image, with the version as its tag and its label
+	docker build --tag likeness --tag likeness:$(VERSION) $(BUILD) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .
 
 # The tests and the checks set what they need themselves, so ignore the developer's .env.
 test check: export DJANGO_DOTENV =
@@ -134,6 +140,8 @@ bench: .venv-bench/.requirements ## measure against other people's software (ARG
 	.venv-bench/bin/python -m bench.memory $(ARGS)
 	.venv-bench/bin/python -m bench.uploads $(ARGS)
 	.venv-bench/bin/python -m bench.crowd $(ARGS)
+	.venv-bench/bin/python -m bench.sign_in $(ARGS)
+	.venv-bench/bin/python -m bench.reloads $(ARGS)
 	.venv-bench/bin/python -m bench.fidelity
 	.venv-bench/bin/python -m bench.kinds
 

@@ -22,7 +22,8 @@ from urllib.error import HTTPError
 import pytest
 from PIL import Image
 
-from tests.helpers.servers import ROOT, find_port, get
+from config.version import find_version
+from tests.helpers.servers import ROOT, find_port, get, wait_until
 
 from .engine import docker, read_documented, stand_in
 from .front import copy_configuration
@@ -31,6 +32,7 @@ from .visitors import PASSWORD, Visitor, draw_photo, found
 pytestmark = pytest.mark.skipif(
     not os.environ.get("LIKENESS_IMAGE"), reason="An engine is needed, and LIKENESS_IMAGE=likeness."
 )
+DOWN = "docker compose --profile backup down --volumes --timeout 5"
 ACCOUNT = {"email": "ada@example.com", "password1": PASSWORD, "password2": PASSWORD}
 
 
@@ -57,12 +59,16 @@ class Composition:
         return done.stdout
 
     def run_documented(self, heading: str) -> str:
-        """Run the first commands under a heading of docs/deploying.md."""
-        return self.run(read_documented(heading))
+        """Run the first commands under a heading of docs/deploying.md, for the test's image."""
+        name = rf"docker tag {self.environment['COMPOSE_PROJECT_NAME']}\1 "
+        name += rf"{self.environment['COMPOSE_PROJECT_NAME']}"
+        script = read_documented(heading).replace("0.9.0", find_version())
+        script = re.sub(r"git checkout .*\n", "", script)
+        return self.run(re.sub(r"docker tag likeness(\S*) likeness", name, script))
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return what the engine knows of a service's container."""
-        container = self.run(f"docker compose ps --all --quiet {service}").strip()
+        container = self.run(f"docker compose --profile backup ps --all --quiet {service}").strip()
         state: dict[str, Any] = json.loads(docker("inspect", container))[0]
         return state
 
@@ -97,11 +103,13 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compositio
     (folder / "likeness.env").write_text(variables + "DJANGO_HTTPS=off\nEMAIL_URL=dummymail://\n")
     try:
         composition.run("docker compose up --detach --build --wait")
+        composition.run(f"docker tag {name} {name}:{find_version()}")
         yield composition
     finally:
         print(composition.run("docker compose ps --all; docker compose logs --tail=40"))
-        composition.run("docker compose down --volumes --timeout 5")
-        docker("image", "rm", "--force", name)
+        composition.run(DOWN)
+        images = f"$(docker images --quiet {name} | sort --unique) {name}-backup"
+        composition.run(f"docker image rm --force {images}")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +144,7 @@ def test_people_and_pictures_of_the_first_stage_are_moved(composition: Compositi
         script = stand_in(read_documented("Move from stage 1 to stage 2"), name, name, image)
         said = composition.run(script)
     finally:
-        composition.run(f"docker rm {name}; docker volume rm {name}; rm -rf backup site.env")
+        composition.run(f"docker rm {name}; docker volume rm {name}; rm -rf moved site.env")
     assert not re.search(r"avatars/|protected/", said)
     visitor = Visitor(composition.origin)
     url = found(r'src="(/media/avatars/[^"]+\.webp)"', visitor.page("/profiles/demo-00001/"))
@@ -170,11 +178,11 @@ def test_a_visitor_uploads_a_picture_and_shows_it_to_all(
 
 
 def test_all_services_are_healthy_and_without_needless_rights(composition: Composition) -> None:
-    for service in ("nginx", "site", "tidy", "migrate", "db"):
+    for service in ("nginx", "site", "tidy", "audit", "migrate", "db"):
         state = composition.inspect(service)
         if service == "migrate":
             assert (state["State"]["Status"], state["State"]["ExitCode"]) == ("exited", 0)
-        elif service == "tidy":
+        elif service in ("tidy", "audit"):
             assert state["State"]["Running"]
         else:
             assert state["State"]["Health"]["Status"] == "healthy"
@@ -183,6 +191,11 @@ def test_all_services_are_healthy_and_without_needless_rights(composition: Compo
         assert state["HostConfig"]["ReadonlyRootfs"] == (service != "db")
     assert composition.inspect("nginx")["Config"]["User"] == "101:101"
     assert composition.run("docker compose exec -T site id -u").strip() == "10001"
+
+
+def test_the_service_that_audits_has_done_so(composition: Composition) -> None:
+    wellbeing = "docker compose exec -T site python manage.py wellbeing 2>&1 || true"
+    wait_until(lambda: "The last audit was" in composition.run(wellbeing))
 
 
 def test_a_picture_hidden_by_sql_is_hidden_by_the_service_that_tidies(
@@ -230,15 +243,17 @@ def test_no_request_fails_while_the_site_reloads(composition: Composition) -> No
         visits = [pool.submit(visit) for _ in range(4)]
         try:
             for _ in range(2):
+                composition.run("docker compose exec -T site python config/reload.py 1")
                 time.sleep(1)
-                composition.run("docker compose exec -T site sh -c 'kill -HUP 1'")
-                time.sleep(5)
         finally:
             is_over.set()
         statuses = [status for visit in visits for status in visit.result()]
     assert len(statuses) >= 8
     assert set(statuses) == {200}
-    assert composition.run("docker compose logs site").count("Handling signal: hup") == 2
+    # Each gunicorn has ended, and the container has not.
+    log = composition.run("docker compose logs site")
+    assert log.count("Shutting down: Master") == 2
+    assert log.count("Starting gunicorn") == 3
 
 
 def test_an_upgrade_keeps_accounts_and_pictures(composition: Composition, ada: Visitor) -> None:
@@ -247,6 +262,8 @@ def test_an_upgrade_keeps_accounts_and_pictures(composition: Composition, ada: V
     image = composition.inspect("site")["Image"]
     style = composition.folder / "static/css/site.css"
     style.write_text(style.read_text() + "/* of the next version */\n")
+    project = composition.folder / "pyproject.toml"
+    project.write_text(project.read_text().replace(f'"{find_version()}"', '"99.0.0"'))
     composition.run_documented("Upgrade the composition")
     assert composition.inspect("site")["Image"] != image
     # The same session and picture, but the new stylesheet, not the one in nginx's cache.
@@ -254,16 +271,24 @@ def test_an_upgrade_keeps_accounts_and_pictures(composition: Composition, ada: V
     assert find_picture(ada) == url
     new = found(r'href="(/static/css/site\.[0-9a-f]{12}\.css)"', ada.page("/"))
     assert b"of the next version" in ada.get(new)[1]
+    shown = composition.run("docker compose exec -T site python manage.py version")
+    assert shown.strip() == "99.0.0"
+    # And back.
+    composition.run_documented("Go back with the composition")
+    assert composition.inspect("site")["Image"] == image
+    assert ada.get(find_picture(ada))[1] == before
 
 
 def test_a_backup_restores_everything(composition: Composition, ada: Visitor) -> None:
     url = find_picture(ada)
     before = ada.get(url)[1]
+    # Returns when the first backup was made, and verified.
     composition.run_documented("Back up the composition")
-    # With the permissions of a umask that lets nobody else read.
-    composition.run("chmod --recursive go= backup")
-    composition.run("docker compose down --volumes --timeout 5")
-    said = composition.run_documented("Restore the composition")
+    state = composition.inspect("backup")
+    assert state["HostConfig"]["CapDrop"] == ["ALL"]
+    assert state["HostConfig"]["ReadonlyRootfs"]
+    composition.run(DOWN)
+    said = composition.run("echo yes | " + read_documented("Restore the composition"))
     assert ada.get(url)[1] == before
     assert find_picture(ada) == url
     assert not re.search(r"avatars/|protected/", said)
