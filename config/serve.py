@@ -112,6 +112,7 @@ class Server:
                 ],
                 setpgroup=0,  # Tells which gunicorn a worker belongs to.
                 setsigmask=[],
+                setsigdef=ENDING,  # A shell in the background ignores some of them.
             )
         except OSError as error:
             self.log.error("The new gunicorn did not start: %s", error)

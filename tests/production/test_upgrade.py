@@ -58,7 +58,11 @@ class Installation:
         script = self.folder / "current/deploy/upgrade.sh"
         if not script.exists():
             script = self.folder / "first/deploy/upgrade.sh"
-        reload = reload or f"{sys.executable} {self.folder}/current/config/reload.py {self.server}"
+        script_of_reload = self.folder / "reload"  # A command has no path with a space in it.
+        script_of_reload.write_text(
+            f'exec "{sys.executable}" {self.folder}/current/config/reload.py {self.server}\n'
+        )
+        reload = reload or f"sh {script_of_reload}"
         return subprocess.run(
             ["bash", str(script), version],
             env=self.environment | {"LIKENESS_RELOAD": reload},
