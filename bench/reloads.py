@@ -17,6 +17,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Event
 
+import tests.helpers.environment  # noqa: F401  # Sets the variables of the site.
 from tests.helpers.cells import find_children
 from tests.helpers.servers import (
     GUNICORN,
