@@ -77,6 +77,7 @@ CMD ["python", "-m", "pytest", "-p", "no:cacheprovider"]
 FROM product AS backup
 USER 0
 # Debian's PostgreSQL is 17, as in compose.yaml. An older pg_dump would refuse a newer server.
+# Versions are not pinned, so that each build has the newest fixes.
 # hadolint ignore=DL3008
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends postgresql-client rclone restic rsync \

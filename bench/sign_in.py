@@ -25,7 +25,7 @@ from .crowd import read, run_threads
 from .uploads import serve
 
 PEOPLE, SECONDS, ROUNDS = 8, 10, 3
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"  # noqa: S105  # Of people who exist for a minute.
 SITES = {
     "PBKDF2": {"DJANGO_SETTINGS_MODULE": "bench.pbkdf2"},
     "argon2id": {"DJANGO_SETTINGS_MODULE": "config.settings"},

@@ -25,7 +25,7 @@ if not SECRET_KEY:
     )
 # While the key is replaced: what an earlier one has signed or encrypted is still read.
 SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
-# Up to version 0.8, quotes around the key were a part of it.
+# Before quotes were removed, they were a part of the key: what it has signed is still read.
 if (
     quoted_key := env.raw("DJANGO_SECRET_KEY", str, default=SECRET_KEY) or SECRET_KEY
 ) != SECRET_KEY:
