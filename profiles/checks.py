@@ -258,13 +258,14 @@ def check_origins() -> Iterator[CheckMessage]:
             "https:// and without a slash at the end.",
             id="profiles.E012",
         )
-    if settings.STATIC_HOST and "://" not in settings.STATIC_HOST:
-        yield Error(
-            f"STATIC_HOST is {settings.STATIC_HOST!r}, without https:// before it.",
-            hint="Browsers would request static files from this site. Set "
-            f"https://{settings.STATIC_HOST}.",
-            id="profiles.E010",
-        )
+    for name in ("STATIC_HOST", "AWS_S3_ENDPOINT_URL"):
+        origin = getattr(settings, name, "")
+        if origin and "://" not in origin:
+            yield Error(
+                f"{name} is {origin!r}, without https:// before it.",
+                hint=f"No file could be fetched from there. Set {name}=https://{origin}.",
+                id="profiles.E010",
+            )
 
 
 def check_mail() -> Iterator[CheckMessage]:

@@ -243,8 +243,11 @@ def test_forms_behind_tls_that_the_site_does_not_know_of_are_a_warning(
     assert ("profiles.W009" in ids(deploy=True)) == is_warned
 
 
-def test_a_cdn_without_its_scheme_is_an_error(settings: LazySettings) -> None:
-    settings.STATIC_HOST = "cdn.example"
+@pytest.mark.parametrize("name", ["STATIC_HOST", "AWS_S3_ENDPOINT_URL"])
+def test_a_host_without_its_scheme_is_an_error(name: str, settings: LazySettings) -> None:
+    setattr(settings, name, "https://files.example")
+    assert "profiles.E010" not in ids(deploy=True)
+    setattr(settings, name, "files.example")
     assert "profiles.E010" in ids(deploy=True)
 
 

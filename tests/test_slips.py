@@ -1,6 +1,7 @@
 """What an operator mistypes in the environment: it is understood, or named in one line."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -223,3 +224,14 @@ def test_gunicorn_listens_on_an_address_of_ipv6(host: str, tmp_path: Path) -> No
     environment = make_environment(tmp_path, HOST=host, PORT="8001")
     done = run(environment, ROOT, *GUNICORN, "--print-config")
     assert "= ['[::1]:8001']" in done.stdout
+
+
+def test_the_server_of_a_bucket_without_its_scheme_is_named_by_commands_too(
+    tmp_path: Path, prepared: Path
+) -> None:
+    shutil.copy(prepared / "db.sqlite3", tmp_path)
+    bucket = {"AWS_STORAGE_BUCKET_NAME": "likeness", "AWS_S3_ENDPOINT_URL": "s3.example"}
+    done = run(make_environment(tmp_path, **bucket), ROOT, "manage.py", "audit_media")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "in the bucket likeness: Invalid endpoint: s3.example." in done.stderr

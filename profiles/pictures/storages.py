@@ -54,7 +54,7 @@ class BucketStorage(S3Storage):
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             raise ERRORS.get(code, BucketError)(f"{place}: {error}") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ValueError) as error:  # The latter of an address that is none.
             raise BucketError(f"{place}: {error}") from error
 
     def get_default_settings(self) -> dict[str, Any]:
