@@ -17,6 +17,8 @@ from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from profiles.search import index
+
 MEDIA_CHECK_SECONDS = 30
 # A disk with less free space is reported, before writing to it fails.
 MIN_FREE_BYTES, MIN_FREE_PART = 100_000_000, 0.05
@@ -38,7 +40,8 @@ def find_health(with_media: bool) -> tuple[int, str]:
         if time.monotonic() - found >= 1:
             faults = find_faults(with_media)
             status = 503 if faults else 200
-            text = "\n".join([*(faults or ["ok"]), *find_warnings(with_media)])
+            warnings = [] if faults else find_search_warnings()
+            text = "\n".join([*(faults or ["ok"]), *find_warnings(with_media), *warnings])
             _answers[with_media] = time.monotonic(), status, text
     return status, text
 
@@ -111,6 +114,14 @@ def find_warnings(with_media: bool) -> list[str]:
         for disk in find_disks(with_media)
         if disk.is_full
     ]
+
+
+def find_search_warnings() -> list[str]:
+    """Return a sentence where somebody cannot be found, as when `migrate` was killed at its end."""
+    with suppress(DatabaseError):
+        if not index.is_complete(connection):
+            return ["The index of names is incomplete: run `manage.py migrate`."]
+    return []
 
 
 def find_disks(with_media: bool) -> Iterator[Disk]:

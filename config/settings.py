@@ -115,6 +115,13 @@ else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5} | DATABASES["default"].get(
         "OPTIONS", {}
     )
+# In the memory of each process: how often strangers search (profiles/throttles.py).
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # E-mail
@@ -303,6 +310,7 @@ THROTTLES = {
         "upload": 60,  # pictures of one member
         "again": 20,  # wrong passwords of one member who is signed in
         "code": 20,  # wrong codes from an app, after the right password of one member
+        "search": 2000,  # from one address, by people who have not signed in, in one worker
     }.items()
 }
 # Lock-out: so many wrong passwords within the period, for one user name from one address or IPv6

@@ -1,7 +1,7 @@
 """Limits on how often something is done: attempts are counted by an atomic update."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import wraps
 from math import ceil
@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.forms.utils import ErrorDict
@@ -24,9 +25,9 @@ from .clients import client_networks, is_known_browser
 from .models import Attempts, User
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# In minutes, since the visitor's time zone is unknown.
 # Attempts by which something secret is guessed; the others only cost.
 GUESSES = {"password", "sign_in", "again", "code"}
+# In minutes, since the visitor's time zone is unknown.
 TOO_OFTEN = ngettext_lazy(
     "That was too often within a short time. You can try again in %(minutes)d minute.",
     "That was too often within a short time. You can try again in %(minutes)d minutes.",
@@ -208,5 +209,35 @@ def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
         except LockedOut as locked:
             log_event(request, "locked_out", locked.user, seconds=locked.wait)
             return refuse(request, locked.wait)
+
+    return limited
+
+
+def count_search(request: HttpRequest) -> int:
+    """Count a search from the networks of a visitor; return 0, or in how many seconds to try again.
+
+    Each worker counts in its memory, by the hour of the clock: a page that only reads must not
+    write to the database.
+    """
+    limit, period = find_limit("search")
+    hour, seconds = divmod(int(timezone.now().timestamp()), int(period.total_seconds()))
+    for network, times in client_networks(request).items():
+        key = make_key("search", (network, hour))
+        cache.add(key, 0, period.total_seconds())
+        with suppress(ValueError):  # The cache was full, and has dropped it.
+            if limit and cache.incr(key) > limit * times:
+                return int(period.total_seconds()) - seconds
+    return 0
+
+
+def limit_searches(view: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Limit the searches of people who have not signed in, by their network."""
+
+    @wraps(view)
+    def limited(request: HttpRequest) -> HttpResponse:
+        is_search = request.GET.get("q", "").strip(" \0") and not request.user.is_authenticated
+        if is_search and (wait := count_search(request)):
+            return refuse(request, wait)
+        return view(request)
 
     return limited

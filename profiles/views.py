@@ -1,11 +1,13 @@
 """The views of people and their pictures."""
 
 import logging
-from typing import cast
+from contextlib import nullcontext
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,8 +19,10 @@ from .answers import render_form, set_status, warn_of_files
 from .forms import AvatarForm, ProfileForm, WelcomeForm, report_outage
 from .models import MemberRequest, Profile
 from .pictures.uploads import get_timings
-from .search import paginate, search
-from .throttles import take_back_attempt
+from .search.limits import TooSlow, limit_time
+from .search.pages import Page, paginate
+from .search.words import Query
+from .throttles import limit_searches, take_back_attempt
 
 upload_log = logging.getLogger("likeness.uploads")
 
@@ -26,18 +30,29 @@ upload_log = logging.getLogger("likeness.uploads")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Describe the site, and show the newest people who have a picture."""
-    people = Profile.objects.visible_to(request.user).select_related("user")
+    people = Profile.objects.visible_to(request.user).for_list()
     newest = people.exclude(avatar="").order_by("-pk")[:12]
     return render(request, "home.html", {"newest": newest})
 
 
 @require_safe
+@limit_searches
 def profile_list(request: HttpRequest) -> HttpResponse:
     """Browse people, newest first, or search for some."""
-    query = " ".join(request.GET.get("q", "").replace("\0", "").split())[:100]
-    people = search(Profile.objects.visible_to(request.user).select_related("user"), query)
-    page = paginate(people, request.GET.get("after", ""), request.GET.get("before", ""))
-    return render(request, "profiles/list.html", {"page": page, "query": query})
+    query = Query(request.GET.get("q", ""))
+    people = Profile.objects.visible_to(request.user).for_list().alias(key=F("pk"))
+    parts = [people]
+    if query:
+        found = people.search(query, only_public=not request.user.is_authenticated)
+        parts = [people.called(query), found.not_called(query)]
+    cursors = request.GET.get("after", ""), request.GET.get("before", "")
+    context: dict[str, Any] = {"query": query}
+    try:
+        with limit_time() if query else nullcontext():
+            context["page"] = paginate(parts, *cursors)
+    except TooSlow:
+        context |= {"page": Page([]), "is_too_slow": True}
+    return render(request, "profiles/list.html", context)
 
 
 @require_safe

@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 from django.conf import LazySettings
+from django.core.cache import caches
 from django.core.management.color import no_style
 from django.db import connection
 from django.test import Client, TransactionTestCase
@@ -70,9 +71,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def apart(settings: LazySettings, tmp_path: Path) -> None:
     """A media folder of each test's own, quick passwords, and no manifest of static files.
 
-    And the site's own language, and no known health: those of the test before are still active.
+    And the site's own language, no known health, and an empty cache: those of the test before stay.
     """
     health._answers.clear()
+    caches["default"].clear()
     health._media_checked.clear()
     translation.activate(settings.LANGUAGE_CODE)
     settings.MEDIA_ROOT = tmp_path / "media"

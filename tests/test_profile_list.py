@@ -60,10 +60,10 @@ def walk(client: Client, rel: str, query: str = "") -> tuple[list[list[str]], st
 
 
 def count_queries(client: Client, url: str) -> int:
-    """Return how many queries a page takes."""
+    """Return how many queries a page takes, without the limit of a search's time."""
     with CaptureQueriesContext(connection) as queries:
         assert client.get(url).status_code == 200
-    return len(queries)
+    return sum(" FROM " in query["sql"] for query in queries)
 
 
 def test_a_stranger_finds_public_people(ada: User, grace: User, linus: User) -> None:
@@ -119,7 +119,7 @@ def test_the_links_lead_through_everybody_and_back(db: None, client: Client) -> 
 def test_the_links_of_a_search_stay_within_it(ada: User, client: Client) -> None:
     names = join(30)
     join(1, "another")
-    there, last = walk(client, "next", "?q=member+0")
+    there, last = walk(client, "next", "?q=mem+ber")
     assert there == [names[:24], names[24:]]
     assert walk(client, "prev", last)[0] == there[::-1]
 
@@ -174,7 +174,7 @@ def test_a_link_to_newer_people_who_have_gone_shows_the_first_page(
 
 @pytest.mark.parametrize(
     "query",
-    ["ada", "ADA", "da", "love", "vela", "ada love", "LOVELACE ada", "  ada  ", "a   l"],
+    ["ada", "ADA", "ad", "a", "love", "vela", "ada love", "LOVELACE ada", "  ada  ", "a   l"],
 )
 def test_any_part_of_a_name_finds_a_person(query: str, ada: User, client: Client) -> None:
     join(1)
@@ -259,10 +259,12 @@ def test_a_search_in_vain_says_so(ada: User, client: Client) -> None:
 
 @pytest.mark.parametrize("url", CROWDED)
 def test_24_people_cost_a_stranger_the_queries_of_2(url: str, db: None, client: Client) -> None:
+    # A search asks first for those with exactly this name, then for the others.
+    number = 2 if "?q=" in url else 1
     join(2)
-    assert count_queries(client, url) == 1
+    assert count_queries(client, url) == number
     join(22, "another-member")
-    assert count_queries(client, url) == 1
+    assert count_queries(client, url) == number
 
 
 @pytest.mark.parametrize("url", CROWDED)
@@ -279,7 +281,8 @@ def test_a_stranger_gets_no_cookie_and_writes_nothing(url: str, ada: User, clien
         response = client.get(url)
     assert response.status_code == 200
     assert not response.cookies
-    assert [query["sql"] for query in queries if not query["sql"].startswith("SELECT")] == []
+    reads = ("SELECT", "SAVEPOINT", "RELEASE")  # The latter two limit the time of a search.
+    assert [query["sql"] for query in queries if not query["sql"].startswith(reads)] == []
     assert "profiles_session" not in str(queries.captured_queries)
 
 

@@ -23,6 +23,7 @@ class Database:
 
     folder: Path
     port: int
+    fsync: str = "off"  # Unless it is measured, nothing has to survive a power cut.
 
     @property
     def url(self) -> str:
@@ -35,7 +36,8 @@ class Database:
         subprocess.run(program, cwd="/", user=user, check=True, stdout=subprocess.DEVNULL)
 
     def control(self, verb: str) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder}"
+        options += f" -c fsync={self.fsync}"
         start = [f"--options={options}", f"--log={self.folder}/log"] if verb != "stop" else []
         self.run("pg_ctl", verb, "--wait", "--silent", "--mode=fast", *start)
 
@@ -55,14 +57,14 @@ class Database:
 
 
 @contextmanager
-def run_postgres() -> Iterator[Database]:
+def run_postgres(fsync: str = "off") -> Iterator[Database]:
     """Run a server until the block ends."""
     # Not pytest's folder, which is closed to the user postgres.
     with TemporaryDirectory() as name:
-        database = Database(Path(name), find_port())
+        database = Database(Path(name), find_port(), fsync)
         if os.geteuid() == 0:
             shutil.chown(name, "postgres")
-        options = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+        options = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         database.run("initdb", "--username=postgres", *options)
         database.control("start")
         try:
