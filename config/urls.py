@@ -10,16 +10,22 @@ from profiles import lesson, views
 from profiles.accounts.session_views import LogoutView
 
 from .machines import security_txt
-from .views import preferences, signed_in
+from .views import preferences, signed_in, xray
 
 handler500 = "config.middleware.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
     path("how-it-works/", lesson.how_it_works, name="how-it-works"),
+    # Before the other pages: each of them has many pictures.
+    # In development Django serves the public pictures; with DEBUG off this line does nothing.
+    # Only `avatars/`, so that no path leads to the protected pictures.
+    *static(f"{settings.MEDIA_URL}avatars/", document_root=settings.MEDIA_ROOT / "avatars"),
+    path("media/", include("profiles.pictures.urls")),
     path("", include("profiles.urls")),
     path("accounts/", include("profiles.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("preferences/", preferences, name="preferences"),
+    path("x-ray/", xray, name="xray"),
     path(".well-known/change-password", RedirectView.as_view(pattern_name="password_change")),
     path(".well-known/security.txt", security_txt),
     path("signed-in/", signed_in),
@@ -27,8 +33,4 @@ urlpatterns = [
     path("admin/logout/", LogoutView.as_view()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
-    # In development Django serves the public pictures; with DEBUG off this line does nothing.
-    # Only `avatars/`, so that no path leads to the protected pictures.
-    *static(f"{settings.MEDIA_URL}avatars/", document_root=settings.MEDIA_ROOT / "avatars"),
-    path("media/", include("profiles.pictures.urls")),
 ]

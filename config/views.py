@@ -34,6 +34,15 @@ def preferences(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@require_safe
+def xray(request: HttpRequest) -> HttpResponse:
+    """Return the panel of the X-ray, with its texts, which few visitors need."""
+    response = render(request, "xray.html")
+    response["X-Robots-Tag"] = "noindex"
+    response["Cache-Control"] = "private"  # The language may be in a cookie.
+    return response
+
+
 def refuse_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form without its token, or one that is not from this site by what the browser says.
 

@@ -79,6 +79,11 @@ def test_a_page_is_in_the_visitors_language(path: str, language: str, as_ada: Cl
     assert pick(language, "Leute", "الأشخاص") in page
 
 
+def test_the_xray_is_in_the_visitors_language(language: str, visitor: Client) -> None:
+    panel = visitor.get("/x-ray/").content.decode()
+    assert pick(language, "die Dateien dieser Seite", "ملفات هذه الصفحة") in panel
+
+
 def test_a_refusal_is_in_the_visitors_language(language: str, as_ada: Client) -> None:
     page = send(as_ada, b"%PDF-1.7")
     assert pick(language, "ist kein Bild, das wir lesen können", "ليس صورة يمكننا قراءتها") in page

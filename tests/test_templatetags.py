@@ -41,9 +41,16 @@ class UntouchableStorage(FileSystemStorage):
         raise AssertionError(f"Put {name} there!")
 
 
-def render(text: str, user: User) -> str:
+class SigningStorage(FileSystemStorage):
+    """A bucket without public files: the URL of each file has a signature of its own."""
+
+    def url(self, name: str | None) -> str:
+        return f"{super().url(name)}?signed={name}&for=all"
+
+
+def render(text: str, user: User, **context: str) -> str:
     """Return a template rendered for somebody."""
-    return Template("{% load avatars %}" + text).render(Context({"user": user}))
+    return Template("{% load avatars %}" + text).render(Context({"user": user, **context}))
 
 
 def show(user: User, options: str = "") -> str:
@@ -62,6 +69,12 @@ def mary(db: None) -> User:
     user = User.objects.create_user("mary")
     Profile.objects.filter(user=user).update(display_name="Mary Shelley")
     return User.objects.get(pk=user.pk)
+
+
+def test_a_size_that_is_no_number_cannot_end_the_attribute(ada: User) -> None:
+    Profile.objects.filter(user=ada).update(avatar="avatars/me.png")  # It has no other sizes.
+    tag = render("{% avatar user.profile size=evil %}", User.objects.get(pk=ada.pk), evil='"><b>')
+    assert "<b>" not in tag
 
 
 def test_a_picture_is_shown_in_its_size(ada: User) -> None:
@@ -126,6 +139,16 @@ def test_each_address_in_the_tag_leads_to_a_file(ada: User, settings: LazySettin
     image = read_attributes(show(ada))
     urls = [image["src"], *(entry.split()[0] for entry in image["srcset"].split(", "))]
     assert all((settings.MEDIA_ROOT / url.removeprefix("/media/")).is_file() for url in urls)
+
+
+def test_each_address_has_its_own_signature(ada: User, settings: LazySettings) -> None:
+    storage = {"BACKEND": "tests.test_templatetags.SigningStorage"}
+    settings.STORAGES = settings.STORAGES | {"default": storage}
+    image = read_attributes(show(ada))
+    stem = ada.profile.avatar.name.removesuffix("512.webp")
+    signed = [f"{stem}{width}.webp" for width in (64, 128, 256, 512)]
+    assert re.findall(r"signed=([^&]*)&amp;for=all", image["srcset"]) == signed
+    assert image["src"] == f"/media/{stem}128.webp?signed={stem}128.webp&amp;for=all"
 
 
 def test_beside_a_name_a_picture_says_nothing(ada: User) -> None:

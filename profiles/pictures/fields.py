@@ -292,10 +292,10 @@ class AvatarField(models.FileField):
             )
 
 
-def list_fields() -> list[AvatarField]:
-    """Return the avatar fields of all models."""
-    fields = [field for model in apps.get_models() for field in model._meta.local_fields]
-    return [field for field in fields if isinstance(field, AvatarField)]
+def list_fields() -> Iterator[AvatarField]:
+    """Yield the avatar fields of all models."""
+    for model in apps.get_models():
+        yield from (each for each in model._meta.local_fields if isinstance(each, AvatarField))
 
 
 def find_field(name: str) -> AvatarField | None:

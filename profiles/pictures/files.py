@@ -60,9 +60,23 @@ class AvatarFieldFile(FieldFile):
 
     def url_for_width(self, width: int) -> str:
         """Return the URL of the smallest size of at least `width` pixels, else of the largest."""
-        widths = self.field.sizes.widths
-        fitting = [each for each in widths if each >= width] or widths[:1]
-        return self.url_for(f"{fitting[-1]}.webp")
+        return self.url_for(f"{self.field.sizes.find_width(width)}.webp")
+
+    @property
+    def urls(self) -> dict[int, str]:
+        """The URLs of all widths, the smallest first; none if it is not stored in all sizes.
+
+        The storage is asked for one of them, since the others differ only in how they end, unless
+        the storage adds something, such as a signature.
+        """
+        if not self.has_sizes:
+            return {}
+        widths = reversed(self.field.sizes.widths)
+        url, ending = self.url, self.field.sizes.endings[0]
+        if not url.endswith(ending):
+            return {width: self.url_for(f"{width}.webp") for width in widths}
+        start = url.removesuffix(ending)
+        return {width: f"{start}{width}.webp" for width in widths}
 
     @property
     def link_preview_url(self) -> str:

@@ -42,6 +42,10 @@ class Sizes:
         webp = [f"{width}.webp" for width in self.widths]
         return webp + ([f"{self.link_preview}.jpg"] if self.link_preview else [])
 
+    def find_width(self, width: int) -> int:
+        """Return the smallest width of at least `width` pixels, else the largest."""
+        return min((each for each in self.widths if each >= width), default=self.widths[0])
+
 
 def make_stem(prefix: str, token: str, is_pixel_art: bool) -> str:
     """Return what the names of an avatar's files begin with."""

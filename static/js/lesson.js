@@ -1,7 +1,7 @@
 // The lesson: removes one kind of file from the page, and shows the headers of one of each.
 const box = document.querySelector(".take-away");
 const notice = box.querySelector("[role=status]");
-const { staticUrl } = document.querySelector("#xray").dataset;
+const { staticUrl } = box.dataset;
 const isStatic = (image) => image.dataset.src.startsWith(staticUrl);
 
 /** Remove the pictures that a test selects, or restore them: one without a source is empty. */

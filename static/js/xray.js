@@ -1,5 +1,8 @@
 // The X-ray: outlines every picture by its kind, and lists the files of the page.
-const source = document.querySelector("#xray");
+const answer = await fetch(document.querySelector("#xray-switch").dataset.panel);
+const source = new DOMParser()
+  .parseFromString(await answer.text(), "text/html")
+  .querySelector("#xray"); // null for an error: then the module is not loaded
 const texts = source.dataset;
 const format = new Intl.NumberFormat(document.documentElement.lang, {
   style: "unit",
