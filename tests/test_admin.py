@@ -347,6 +347,25 @@ def test_staff_who_may_only_view_remove_no_picture(ada: User, settings: LazySett
     assert list_media(settings) == before
 
 
+def test_staff_who_may_not_see_accounts_learn_no_address(ada: User) -> None:
+    list_of_profiles = make_staff("view_profile")
+    found = list_of_profiles.get("/admin/profiles/profile/", {"q": "ada@example.org"})
+    assert "Ada Lovelace" not in found.content.decode()
+    found = list_of_profiles.get("/admin/profiles/profile/", {"q": "lovelace"})
+    assert "Ada Lovelace" in found.content.decode()
+
+
+def test_an_account_that_has_lost_its_profile_is_found(as_root: Client, ada: User) -> None:
+    Profile.objects.filter(user=ada).delete()
+    page = as_root.get("/admin/profiles/user/", {"q": "ada"}).content.decode()
+    assert f"/admin/profiles/user/{ada.pk}/change/" in page
+
+
+@pytest.mark.parametrize("lookup", ["visibility__regex=((", "visibility__startswith=p"])
+def test_other_filters_than_those_that_are_shown_are_refused(lookup: str, as_root: Client) -> None:
+    assert as_root.get(f"/admin/profiles/profile/?{lookup}").status_code == 400
+
+
 def test_a_renamed_person_is_found_by_the_new_name(as_root: Client, ada: User) -> None:
     change(as_root, ada, display_name="Rude Word")
     page = as_root.get("/profiles/?q=lovelace").content.decode()

@@ -3,12 +3,18 @@
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ..helpers.servers import GUNICORN, make_environment, manage, serve
 from .conftest import watch
 
 WORD = "correct horse battery"
+# More people than a list of the admin has.
+CROWD = """
+from profiles.models import Profile, User
+users = User.objects.bulk_create(User(username=f"member{i}") for i in range(520))
+Profile.objects.bulk_create(Profile(user=user) for user in users)
+"""
 PAGES = [
     "/admin/",
     "/admin/profiles/user/",
@@ -32,6 +38,7 @@ def test_the_admin_works_without_anything_that_the_policy_forbids(
     for command in (
         ["demo", "--profiles=2"],
         ["createsuperuser", "--noinput", "--username=root", "--email="],
+        ["shell", "--command", CROWD],
     ):
         assert manage(environment, *command).returncode == 0
     with serve(environment, *GUNICORN) as port:
@@ -50,5 +57,24 @@ def test_the_admin_works_without_anything_that_the_policy_forbids(
         # Its scripts ran: they make two lists out of one, and a filter that hides.
         page.goto("/admin/profiles/user/1/change/")
         expect(page.locator(".selector-chosen").first).to_be_visible()
+        read_on_a_phone(page)
         context.close()
     assert faults == []
+
+
+def read_on_a_phone(page: Page) -> None:
+    """Go to the end of a list and on to older accounts, by the keyboard."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/admin/profiles/user/?p=5")
+    note = page.get_by_text("The list ends after 500")
+    expect(note).to_be_in_viewport()
+    older = page.get_by_role("link", name="Older")
+    page.get_by_role("link", name="4", exact=True).focus()
+    page.keyboard.press("Tab")
+    expect(older).to_be_focused()
+    expect(older).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Newest")).to_be_visible()
+    expect(page.get_by_role("link", name="member19", exact=True)).to_be_visible()
+    expect(note).to_be_hidden()
