@@ -12,8 +12,9 @@ from PIL import Image
 
 from profiles.models import Profile, User
 
-from .conftest import list_media
+from .conftest import list_media, sign_in
 from .helpers.accounts import may_sign_in, read
+from .helpers.plans import find_scans
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +47,21 @@ def test_a_deleted_account_is_gone_with_everything_in_it(
     assert not User.objects.exists()
     assert not Profile.objects.exists()
     assert list_media(settings) == []
+
+
+def test_an_account_is_deleted_by_indexes(ada: User, as_ada: Client) -> None:
+    with find_scans() as found:
+        as_ada.post("/accounts/delete/", {"password": "pass phrase"})
+    assert not User.objects.exists()
+    assert [each for each in found if "pictures_journalentry" not in each] == []  # It is short.
+
+
+def test_staff_delete_an_account_by_indexes(ada: User) -> None:
+    root = sign_in(User.objects.create_superuser("root", "root@example.org", "pass phrase"))
+    with find_scans() as found:
+        root.post(f"/admin/profiles/user/{ada.pk}/delete/", {"post": "yes"})
+    assert not User.objects.filter(pk=ada.pk).exists()
+    assert [each for each in found if "pictures_journalentry" not in each] == []
 
 
 def test_who_deletes_an_account_is_signed_out_and_told(as_ada: Client) -> None:

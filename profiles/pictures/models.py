@@ -32,3 +32,16 @@ class LastRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}, {self.finished}"
+
+
+class Progress(models.Model):
+    """How far a command has come that takes long, so that it can go on there."""
+
+    name = models.CharField(max_length=300, primary_key=True)  # The command, and of what.
+    options = models.JSONField()  # With others, it begins again.
+    position = models.JSONField()
+    counts = models.JSONField()
+    changed = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.changed}"

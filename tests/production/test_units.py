@@ -48,6 +48,18 @@ for folder in /etc/systemd/system/likeness{{,-}}.service.d; do
     printf '[Service]\\nStandardOutput=append:/run/log.txt\\n' > $folder/test.conf
 done
 """
+AUDIT = "/etc/systemd/system/likeness-audit.service.d"
+KILLED_ONCE = f"""
+mkdir -p {AUDIT}
+cat > {AUDIT}/test.conf <<"END"
+[Service]
+RestartSec=0
+ExecStart=
+ExecStart=sh -c "echo begun >> audits; grep -c begun audits | grep -q 2 || kill -KILL $$$$"
+WorkingDirectory=/var/lib/likeness
+END
+systemctl daemon-reload
+"""
 needs_systemd = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="Install systemd, and be root."
 )
@@ -145,6 +157,15 @@ def test_nobody_is_refused_while_the_site_restarts_or_is_killed(site: tuple[Mach
     machine.run(f"kill -KILL {before}")
     wait_until(lambda: find_process() not in ("0", before))
     assert Visitor(f"http://127.0.0.1:{port}").page("/profiles/")
+
+
+@needs_machine
+def test_an_audit_that_is_killed_is_started_again(site: tuple[Machine, int]) -> None:
+    machine, _ = site
+    machine.run(KILLED_ONCE)
+    assert machine.try_to_run("systemctl start likeness-audit").returncode
+    wait_until(lambda: machine.run("cat /var/lib/likeness/audits").split() == ["begun"] * 2)
+    machine.run(f"rm -r {AUDIT} /var/lib/likeness/audits; systemctl daemon-reload")
 
 
 @needs_machine

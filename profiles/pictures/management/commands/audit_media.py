@@ -1,35 +1,43 @@
 """Compare the media storage with the database."""
 
 import os
+import re
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousFileOperation
 from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, router
-from django.db.models import Q
+from django.db import DatabaseError, connections, router
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ...fields import AvatarField, list_fields
 from ...journal import list_entries
 from ...models import JournalEntry, LastRun
 from ...names import find_stem
+from ..long_run import LongRun
+
+KINDS, FAULTS = ("stored", "orphan"), ("missing", "damaged", "misplaced", "failed")
+# How many files beside folders are compared at once: a former `ImageField` may have a million.
+GROUP = 1000
 
 
 class Place(NamedTuple):
-    """A folder of one field's files, with a slash at its end, or a file beside such folders."""
+    """A folder of one field's files, with a slash at its end, or some files beside such folders."""
 
     field: AvatarField
     storage: Storage
-    name: str
+    position: list[Any]  # Each place has a greater one than those before it.
+    folder: str
+    files: Sequence[str] = ()
 
 
 class Command(BaseCommand):
@@ -42,6 +50,9 @@ class Command(BaseCommand):
         parser.add_argument("--delete-orphans", action="store_true", help="delete such files")
         parser.add_argument("--fix", action="store_true", help="move what is misplaced")
         parser.add_argument("--names", action="store_true", help="open no file: quick in a bucket")
+        parser.add_argument(
+            "--resume", action="store_true", help="go on with an audit that was interrupted today"
+        )
         parser.add_argument(
             "--older-than",
             type=float,
@@ -56,50 +67,60 @@ class Command(BaseCommand):
         delete_orphans: bool,
         fix: bool,
         names: bool,
+        resume: bool,
         older_than: float,
         **options: Any,
     ) -> None:
         limit = timezone.now() - timedelta(hours=older_than)
-        self.counts = dict.fromkeys(("stored", "orphan", "missing", "damaged", "misplaced"), 0)
-        self.failed = 0
-        for place, files in compare_all(limit):
-            self.counts["stored"] += len(files.stored)
-            for name in files.orphans:
-                self.report("orphan", name, partial(place.storage.delete, name), delete_orphans)
-            for name in files.missing:
+        given = [delete_orphans, fix, names, older_than]
+        with LongRun(self, "audit", KINDS, FAULTS, given, resume) as self.run:
+            self.counts = self.run.counts
+            for place, files in watch(compare_all(self.run.position or [], limit)):
+                self.judge(place, files, names, delete_orphans)
+            for name in watch(list_lost()):
                 self.report("missing", name)
-            for name in [] if names else files.stored & files.wanted:
-                if not is_whole(place.storage, name):
-                    self.report("damaged", name)
-        for field in list_fields():
-            for row in field.list_misplaced(router.db_for_write(field.model)):
-                avatar = getattr(row, field.attname)
-                self.report("misplaced", str(avatar), avatar.replace, fix)
-        for path in list_uploads(limit):
-            self.report("orphan", str(path), path.unlink, delete_orphans)
+            for field in list_fields():
+                for row in field.list_misplaced(router.db_for_write(field.model)):
+                    avatar = getattr(row, field.attname)
+                    self.report("misplaced", str(avatar), avatar.replace, fix)
+            for path in list_uploads(limit):
+                self.report("orphan", str(path), path.unlink, delete_orphans)
         self.record(fix, names)
         self.sum_up("deleted" if delete_orphans else "found", fix)
+
+    def judge(self, place: Place, files: "Files", names: bool, delete_orphans: bool) -> None:
+        """Report what is wrong in a place."""
+        self.counts["stored"] += len(files.stored)
+        for name in files.orphans:
+            self.report("orphan", name, partial(place.storage.delete, name), delete_orphans)
+        for name in files.missing:
+            self.report("missing", name)
+        for name in [] if names else files.stored & files.wanted:
+            if not is_whole(place.storage, name):
+                self.report("damaged", name)
+        folder = make_plain(place.folder) or place.position[0]
+        self.run.step(place.position, f"{folder}: {self.counts['stored']:,} files so far")
 
     def report(
         self, kind: str, name: str, repair: Callable[[], Any] | None = None, is_asked: bool = False
     ) -> None:
         """Print what is wrong with a file, and do something about it if that was asked for."""
         self.counts[kind] += 1
-        self.stdout.write(f"{kind:9} {name}")
+        self.run.write(f"{kind:9} {name}")
         try:
             if repair and is_asked:
                 repair()
         except ObjectDoesNotExist:
             pass  # Somebody left meanwhile.
         except OSError as error:
-            self.failed += 1
-            self.stderr.write(f"{name}: {error}")
+            self.counts["failed"] += 1
+            self.run.write_error(f"{name}: {error}")
 
     def record(self, fix: bool, names: bool) -> None:
         """Store what is wrong now. Without files opened, those found damaged before still are."""
         found = {kind: self.counts[kind] for kind in ("missing", "damaged", "misplaced")}
         if fix:
-            found["misplaced"] = min(found["misplaced"], self.failed)
+            found["misplaced"] = min(found["misplaced"], self.counts["failed"])
         if names:
             del found["damaged"]
         try:
@@ -113,7 +134,7 @@ class Command(BaseCommand):
         faults = [f"{self.counts[kind]} files are {kind}" for kind in ("missing", "damaged")]
         if not fix:
             faults.append(f"{self.counts['misplaced']} pictures are misplaced")
-        faults.append(f"{self.failed} files could not be deleted or moved")
+        faults.append(f"{self.counts['failed']} files could not be deleted or moved")
         faults.append(f"{count_overdue()} avatars wait to be deleted for an hour: see tidy's log")
         if faults := [fault for fault in faults if not fault.startswith("0 ")]:
             raise CommandError(", ".join(faults) + ".", returncode=1)
@@ -125,37 +146,83 @@ def count_overdue() -> int:
     return JournalEntry.objects.filter(is_old).count()
 
 
-def list_places() -> Iterator[Place]:
+def list_places(after: list[Any]) -> Iterator[Place]:
     """Yield the parts in which the storages are compared: a bucket may hold millions of files.
 
     These are the 256 folders of each prefix, even if they are missing, and all that is beside them
-    but the prefixes of other fields.
+    but the prefixes of other fields; of all these, the ones after a position.
     """
-    prefixes = [prefix for field in list_fields() for prefix in field.prefixes]
-    for field in list_fields():
-        for prefix in field.prefixes:
-            storage = field.store.select_storage(prefix)
-            names = {f"{prefix}{number:02x}/" for number in range(256)} | list_top(storage, prefix)
-            for name in sorted(names):
-                if not any(other.startswith(name) for other in prefixes):
-                    yield Place(field, storage, name)
+    owners = {prefix: field for field in list_fields() for prefix in field.prefixes}
+
+    def is_others(name: str) -> bool:
+        return any(prefix.startswith(name) for prefix in owners)
+
+    for prefix, field in sorted(owners.items()):
+        storage = field.store.select_storage(prefix)
+        folders, files = list_top(storage, prefix)
+        folders |= {f"{prefix}{number:02x}/" for number in range(256)}
+        for name in sorted(folders):
+            position: list[Any] = [prefix, 0, make_sortable(name)]
+            if position > after and not is_others(name):
+                yield Place(field, storage, position, name)
+        for start in range(0, len(files), GROUP):
+            names = [prefix + name for name in files[start : start + GROUP]]
+            position = [prefix, 1, make_sortable(names[-1])]
+            if position > after:
+                names = [name for name in names if not is_others(name)]
+                yield Place(field, storage, position, "", names)
 
 
-def list_top(storage: Storage, prefix: str) -> set[str]:
-    """Return what is directly below a prefix: folders, with a slash at the end, and files."""
+def list_top(storage: Storage, prefix: str) -> tuple[set[str], list[str]]:
+    """Return the folders below a prefix, and the names of files and links beside them, sorted."""
     try:
         folders, files = storage.listdir(prefix.rstrip("/"))
     except FileNotFoundError:
-        return set()
+        return set(), []
     links = {name for name in folders if is_link(storage, prefix + name)}
-    found = {f"{prefix}{name}/" for name in set(folders) - links}
-    return found | {f"{prefix}{name}" for name in links.union(files)}
+    files += links
+    files.sort()  # In place, as there may be a million.
+    return {f"{prefix}{name}/" for name in set(folders) - links}, files
 
 
-def compare_all(limit: datetime) -> Iterator[tuple[Place, "Files"]]:
-    """Yield what was found of each place."""
+def list_lost() -> Iterator[str]:
+    """Yield the names in rows of files that do not exist, and whose folder does not, either.
+
+    The database passes over names in the 256 folders, which are compared anyway.
+    """
+    for field in list_fields():
+        tops: set[str] = set()  # What is directly below the prefixes.
+        for prefix in field.prefixes:
+            folders, files = list_top(field.store.select_storage(prefix), prefix)
+            tops.update(folders, (prefix + name for name in files))
+        usual = f"^({'|'.join(map(re.escape, field.prefixes))})[0-9a-f]{{2}}/"
+        rows = field.model._base_manager.using(router.db_for_write(field.model))
+        rows = rows.exclude(**{f"{field.attname}__regex": usual})
+        rows = rows.exclude(**{field.attname: ""}).exclude(**{field.attname: None})
+        for name in rows.values_list(field.attname, flat=True).iterator():
+            parents = (f"{parent}/" for parent in PurePath(name).parents)
+            if tops.isdisjoint([name, *parents]) and not exists(
+                field.store.get_storage(name), name
+            ):
+                yield name
+
+
+def exists(storage: Storage, name: str) -> bool:
+    """Return whether a file exists; one outside of the storage, such as "../a.png", does not."""
+    with suppress(SuspiciousFileOperation):
+        return storage.exists(name)
+    return False
+
+
+def compare_all(after: list[Any], limit: datetime) -> Iterator[tuple[Place, "Files"]]:
+    """Yield what was found of each place after a position."""
+    yield from ((place, compare(place, limit)) for place in list_places(after))
+
+
+def watch(found: Iterator[Any]) -> Iterator[Any]:
+    """Yield what was found; report in one line that a storage does not answer."""
     try:
-        yield from ((place, compare(place, limit)) for place in list_places())
+        yield from found
     except OSError as error:
         raise CommandError(
             f"The storage of pictures does not answer: {error}. Check AWS_STORAGE_BUCKET_NAME and "
@@ -174,19 +241,38 @@ class Files(NamedTuple):
 
 def compare(place: Place, limit: datetime) -> Files:
     """Compare a place with the rows that name files in it."""
-    field, storage, folder = place
-    using = router.db_for_write(field.model)
-    start = folder.encode(errors="replace").decode()  # A name that is not UTF-8 is in no row.
+    field, storage, using = place.field, place.storage, router.db_for_write(place.field.model)
     # Files, then the journal, then rows: whatever is stored in between is not taken for an orphan.
-    stored = set(walk(storage, folder)) if folder.endswith("/") else {folder}
-    waiting = list_entries(field, using).filter(name__startswith=start)
-    known = list_files(field, waiting.values_list("name", flat=True))
-    column = field.attname
-    rows = field.model._base_manager.using(using).filter(**{f"{column}__startswith": start})
-    wanted = list_files(field, rows.values_list(column, flat=True).iterator())
+    stored = set(walk(storage, place.folder)) if place.folder else set(place.files)
+    waiting = select(list_entries(field, using), "name", place)
+    known = list_files(field, waiting)
+    rows = field.model._base_manager.using(using)
+    wanted = list_files(field, select(rows, field.attname, place))
     orphans = [name for name in stored - wanted - known if is_older(storage, name, limit)]
     missing = [name for name in wanted - stored if not storage.exists(name)]
     return Files(stored, wanted, sorted(orphans), sorted(missing))
+
+
+def select(rows: QuerySet, column: str, place: Place) -> Iterator[str]:
+    """Yield those names of a column that are in a place, found by its index."""
+    start = make_plain(place.folder)
+    if not start:
+        rows = rows.filter(**{f"{column}__in": map(make_plain, place.files)})
+    else:
+        rows = rows.filter(**{f"{column}__startswith": start})
+        if connections[rows.db].vendor == "sqlite":  # It uses no index for LIKE.
+            rows = rows.filter(**{f"{column}__gte": start, f"{column}__lt": f"{start[:-1]}0"})
+    yield from rows.values_list(column, flat=True).iterator()
+
+
+def make_plain(name: str) -> str:
+    """Return a name as a row could hold it: one that is not UTF-8 is in no row."""
+    return name.encode(errors="replace").decode()
+
+
+def make_sortable(name: str) -> str:
+    """Return a name as any database stores it, in the order of names, also if it is not UTF-8."""
+    return name.encode(errors="surrogatepass").decode("latin-1")
 
 
 def list_files(field: AvatarField, names: Iterable[str]) -> set[str]:

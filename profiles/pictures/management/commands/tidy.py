@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, now: bool, **options: Any) -> None:
         # Later than any entry is due.
         until = timezone.now() + (timedelta(days=1) if now else timedelta())
-        fields = list_fields()
+        fields = list(list_fields())
         failed = sum(tidy(field, until) for field in fields)
         for entry in JournalEntry.objects.exclude(field__in=map(str, fields)):
             failed += 1
