@@ -36,8 +36,9 @@ def stand_in(script: str, container: str, volume: str, image: str) -> str:
     """
     run = f"--network host --volume {volume}:/data {image}"
     script = script.replace("--volume likeness:/data likeness", run)
+    script = script.replace("--volume likeness:/stage1", f"--volume {volume}:/stage1")
     script = re.sub(r"docker (exec|stop|start) likeness\b", rf"docker \1 {container}", script)
-    assert "likeness:/data" not in script, script  # An operator's own volume.
+    assert "volume likeness:" not in script, script  # An operator's own volume.
     return script
 
 

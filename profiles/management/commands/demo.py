@@ -7,11 +7,14 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.core.management.base import BaseCommand
+from django.db import transaction
 from django.db.models import QuerySet
 
 from ...demo.busts import draw_bust
-from ...models import Profile, User, fold
+from ...models import Profile, User
 from ...pictures.templatetags.avatars import pick_hue
+from ...search.folding import fold_name
+from ..progress import show_progress
 
 BATCH = 1000
 # A picture takes some 60 ms and five files: past this many, people have initials.
@@ -55,51 +58,47 @@ class Command(BaseCommand):
         password = make_password(None)
         for start in range(0, profiles, BATCH):
             add_people(range(start, min(start + BATCH, profiles)), password)
-            self.show_progress("People", min(start + BATCH, profiles), profiles)
+            show_progress(self.stdout, "People", min(start + BATCH, profiles), profiles)
         bare = find_demo_people(min(profiles, PICTURES)).filter(avatar="")
         total = bare.count()
         for done, profile in enumerate(bare, 1):
             add_bust(profile)
-            self.show_progress("Pictures", done, total)
+            show_progress(self.stdout, "Pictures", done, total)
         self.stdout.write(f"{profiles} demo people are there.")
 
-    def show_progress(self, what: str, done: int, total: int) -> None:
-        if self.stdout.isatty():
-            filled = 40 * done // total
-            end = "\n" if done == total else ""
-            self.stdout.write(f"\r{what:9}[{'#' * filled:40}] {done}/{total}", ending=end)
-            self.stdout.flush()
 
-
-def name_person(number: int) -> tuple[str, str]:
-    """Return the user name and the name of a demo person."""
-    first, last = FIRST[number % len(FIRST)], LAST[number * 5 % len(LAST)]
-    return f"demo-{number:05}", HARD.get(number, f"{first} {last}")
+def name_account(number: int) -> str:
+    """Return the user name of a demo person; sorted, they are in the order of their numbers."""
+    return f"demo-{number:05}" if number < 100_000 else f"demo-x{number:07}"
 
 
 def find_demo_people(count: int) -> "QuerySet[Profile]":
     """Return the profiles of the first demo people."""
-    names = [name_person(number)[0] for number in range(count)]
+    names = map(name_account, range(count))
     return Profile.objects.filter(user__username__in=names).select_related("user").order_by("pk")
 
 
+@transaction.atomic
 def add_people(numbers: range, password: str) -> None:
     """Add the demo people with these numbers who are missing, and profiles that are."""
-    people = dict(map(name_person, numbers))
-    known = set(User.objects.filter(username__in=people).values_list("username", flat=True))
-    users = [User(username=name, password=password) for name in people if name not in known]
-    User.objects.bulk_create(users)
-    bare = User.objects.filter(username__in=people, profile=None).order_by("pk")
-    Profile.objects.bulk_create(make_profile(user, people[user.username]) for user in bare)
+    people = {name_account(number): number for number in numbers}
+    found = User.objects.filter(username__in=people)
+    known = set(found.values_list("username", flat=True))
+    User.objects.bulk_create(
+        User(username=name, password=password) for name in people if name not in known
+    )
+    bare = found.filter(profile=None).order_by("pk").values_list("pk", "username")
+    Profile.objects.bulk_create(make_profile(user, people[name]) for user, name in bare)
 
 
-def make_profile(user: User, name: str) -> Profile:
+def make_profile(user: int, number: int) -> Profile:
     """Return the profile of a demo person."""
-    number = int(user.username.removeprefix("demo-"))
+    first, last = FIRST[number % len(FIRST)], LAST[number * 5 % len(LAST)]
+    name = HARD.get(number, f"{first} {last}")
     return Profile(
-        user=user,
+        user_id=user,
         display_name=name,
-        folded_name=fold(name),
+        folded_name=fold_name(name),
         location=PLACES[number % len(PLACES)],
         bio=BIOS[number % len(BIOS)],
         visibility=Profile.Visibility.PUBLIC,
