@@ -135,13 +135,17 @@ NEW_KEY = $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'
 
 # The other software has a separate environment, which also holds the bench's test pictures.
 .PHONY: bench
-bench: .venv-bench/.requirements ## measure against other people's software (ARGS=--quick: two rounds of one picture)
+bench: .venv-bench/.requirements ## measure uploads beside other people's software, and what the site serves (ARGS=--quick: a short one)
 	.venv-bench/bin/python -m bench.avatars $(ARGS)
 	.venv-bench/bin/python -m bench.memory $(ARGS)
 	.venv-bench/bin/python -m bench.uploads $(ARGS)
 	.venv-bench/bin/python -m bench.crowd $(ARGS)
 	.venv-bench/bin/python -m bench.sign_in $(ARGS)
 	.venv-bench/bin/python -m bench.reloads $(ARGS)
+	.venv-bench/bin/python -m bench.pages $(ARGS)
+	.venv-bench/bin/python -m bench.everybody $(ARGS)
+	.venv-bench/bin/python -m bench.serve $(ARGS)
+	.venv-bench/bin/python -m bench.workers $(ARGS)
 	.venv-bench/bin/python -m bench.fidelity
 	.venv-bench/bin/python -m bench.kinds
 

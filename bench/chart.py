@@ -14,19 +14,24 @@ STYLE = """
 """
 
 
-def draw_bars(path: Path, title: str, rows: list[tuple[str, float, str]]) -> None:
-    """Write a bar chart of names, figures and remarks; the first row is ours."""
+def draw_bars(
+    path: Path, title: str, rows: list[tuple[str, float, str]], digits: int = 0, group: int = 0
+) -> None:
+    """Write a bar chart of names, figures and remarks.
+
+    The first row is in a colour of its own; with `group`, so is the first of so many each time.
+    """
     most = max(figure for _, figure, _ in rows)
     height = 44 + ROW * len(rows)
     parts = [f'<text class="title" x="8" y="24">{escape(title)}</text>']
     for number, (name, figure, remark) in enumerate(rows):
         top = 40 + ROW * number
         length = BARS * figure / most
-        kind = "bar" if number else "bar ours"
+        kind = "bar" if (number % group if group else number) else "bar ours"
         parts += [
             f'<text x="{LEFT - 8}" y="{top + 14}" text-anchor="end">{escape(name)}</text>',
             f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{length:.1f}" height="18" rx="2"/>',
-            f'<text x="{LEFT + length + 6:.1f}" y="{top + 14}">{figure:,.0f} '
+            f'<text x="{LEFT + length + 6:.1f}" y="{top + 14}">{figure:,.{digits}f} '
             f'<tspan class="fault" dx="6">{escape(remark)}</tspan></text>',
         ]
     body = "\n  ".join(parts)

@@ -105,6 +105,7 @@ def measure_upload(name: str, source: Path, folder: Path) -> dict[str, Any]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5, help="take medians of so many rounds")
+    parser.add_argument("--threads", type=int, help="of each worker, in bench.everybody alone")
     parser.add_argument("--quick", action="store_true", help="two rounds of the main picture only")
     return parser.parse_args()
 

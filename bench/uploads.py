@@ -76,12 +76,13 @@ def main() -> None:
 
 @dataclass
 class Site:
-    """A running site: its workers, its port, the sessions of its members, and its log."""
+    """A running site: its workers, its port, the sessions of its members, log and environment."""
 
     workers: list[int]
     port: int
     sessions: list[str]
     log: Path
+    environment: dict[str, str]
 
     def time_upload(self, picture: bytes) -> tuple[float, float]:
         """Upload a picture; return the seconds of CPU and of elapsed time."""
@@ -102,25 +103,38 @@ class Site:
 
 @contextmanager
 def serve(
-    folder: Path, members: int = 1, workers: int = 1, *options: str, **variables: str
+    folder: Path,
+    members: int = 1,
+    workers: int = 1,
+    *options: str,
+    people: int = 0,
+    **variables: str,
 ) -> Iterator[Site]:
-    """Run the site until the block ends; `options` are for gunicorn, `variables` for all."""
+    """Run the site until the block ends; `options` are for gunicorn, `variables` for all.
+
+    It has `people` of bench/people.py, 48 of the demo with pictures, and members with a session.
+    """
     port = find_port()
-    environment = make_environment(
-        folder,
-        DJANGO_DOTENV="",
-        DJANGO_DEBUG="off",
-        DJANGO_HTTPS="off",
-        DJANGO_SECRET_KEY=secrets.token_urlsafe(50),
-        DJANGO_ALLOWED_HOSTS="127.0.0.1",
-        DJANGO_TRUSTED_PROXIES="1",
-        MEDIA_DELIVERY="app",
-        WEB_CONCURRENCY=str(workers),
-        DJANGO_THROTTLE_UPLOAD="0",
-        PORT=str(port),
-        **variables,
-    )
-    for command in (["migrate"], ["demo", "--profiles", "48"], ["collectstatic", "--noinput"]):
+    defaults = {
+        "DJANGO_DOTENV": "",
+        "DJANGO_DEBUG": "off",
+        "DJANGO_HTTPS": "off",
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "DJANGO_TRUSTED_PROXIES": "1",
+        "MEDIA_DELIVERY": "app",
+        "WEB_CONCURRENCY": str(workers),
+        "PORT": str(port),
+    }
+    environment = make_environment(folder, **defaults | variables)
+    manage(environment, "migrate").check_returncode()
+    if people:
+        fill = [sys.executable, "-m", "bench.people", str(people)]
+        subprocess.run(fill, cwd=ROOT, env=environment, check=True)
+        # Where rows name pictures, a missing folder is taken for a disk that is not mounted.
+        for name in ("avatars", "protected"):
+            (folder / "media" / name).mkdir(parents=True)
+    for command in (["demo", "--profiles", "48"], ["collectstatic", "--noinput"]):
         manage(environment, *command).check_returncode()
     code = ADD_MEMBERS.format(members=members)
     sessions = manage(environment, "shell", "--no-imports", "-c", code)
@@ -131,7 +145,8 @@ def serve(
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
     try:
         wait_for(process, port)
-        yield Site(find_children(process.pid), port, sessions.stdout.split(), log)
+        pids = find_children(process.pid)
+        yield Site(pids, port, sessions.stdout.split(), log, environment)
     finally:
         process.terminate()
         process.wait(30)

@@ -1,4 +1,4 @@
-"""A site on either database, members who use it as scripts do, and what must be true of its files.
+"""A site on either database, and what must be true of its files.
 
 What is stored is read past the site: with SQL, and from the disk.
 """
@@ -11,11 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPMessage
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -25,13 +23,13 @@ from profiles.pictures.names import Sizes
 from tests.helpers.servers import ROOT, make_environment, manage
 
 from .databases import BIN, run_postgres
+from .members import Member
 from .visitors import PASSWORD
 
 DATABASES = [
     "SQLite",
     pytest.param("PostgreSQL", marks=pytest.mark.skipif(not BIN, reason="Install postgresql.")),
 ]
-TOKEN = "t" * 32
 MEMBERS = """
 from django.contrib.auth.hashers import make_password
 from profiles.models import User
@@ -51,65 +49,6 @@ for name in {names!r}:
     user = User.objects.filter(username=name).first()
     print(sign_in(user, for_hours=24).cookies["sessionid"].value if user else "-")
 """
-
-
-class Answer(NamedTuple):
-    """What the site has answered."""
-
-    what: str
-    status: int
-    headers: HTTPMessage
-    body: bytes
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it is no error of the site; "busy", with the time to come back, is none."""
-        return self.status < 500 or (self.status == 503 and "Retry-After" in self.headers)
-
-
-@dataclass
-class Member:
-    """Somebody who has signed in."""
-
-    name: str
-    key: int
-    session: str
-
-    def get(self, port: int, path: str) -> Answer:
-        return self.ask(port, "GET", path)
-
-    def post(self, port: int, path: str, **fields: str) -> Answer:
-        kind = "application/x-www-form-urlencoded"
-        return self.ask(port, "POST", path, urlencode(fields).encode(), kind)
-
-    def upload(self, port: int, picture: bytes) -> Answer:
-        head = b'--cut\r\nContent-Disposition: form-data; name="avatar"; filename="me.jpg"\r\n\r\n'
-        body, kind = head + picture + b"\r\n--cut--\r\n", "multipart/form-data; boundary=cut"
-        return self.ask(port, "POST", "/profile/avatar/", body, kind)
-
-    def remove(self, port: int) -> Answer:
-        return self.post(port, "/profile/avatar/delete/")
-
-    def show_to(self, port: int, visibility: str) -> Answer:
-        return self.post(port, "/profile/edit/", display_name=self.name, visibility=visibility)
-
-    def leave(self, port: int) -> Answer:
-        return self.post(port, "/accounts/delete/", password=PASSWORD)
-
-    def ask(self, port: int, method: str, path: str, body: bytes = b"", kind: str = "") -> Answer:
-        """Send a request without following a redirect; keep the session of the answer."""
-        cookie = f"csrftoken={TOKEN}" + (f"; sessionid={self.session}" if self.session else "")
-        headers = {"Cookie": cookie, "X-CSRFToken": TOKEN, "Content-Type": kind}
-        if kind.startswith("multipart/"):
-            headers["Accept"] = "application/json"
-        with closing(HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            data = response.read()
-        for name, value in response.headers.items():
-            if name == "Set-Cookie" and value.startswith("sessionid="):
-                self.session = value.partition("=")[2].partition(";")[0].strip('"')
-        return Answer(f"{self.name}: {method} {path}", response.status, response.headers, data)
 
 
 class Reference(NamedTuple):

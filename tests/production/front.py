@@ -15,6 +15,8 @@ from typing import Any
 from tests.helpers.servers import ROOT, find_port
 
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else "")
+# Root's nginx would run its workers as nobody, who cannot enter a test's folder.
+USER = ["-g", "user root;"] if os.geteuid() == 0 else []
 
 
 @dataclass
@@ -87,9 +89,7 @@ def serve(
         **(changes or {}),
     }
     configuration = copy_configuration(folder, paths) / main
-    # Root's nginx would run its workers as nobody, who cannot enter a test's folder.
-    user = ["-g", "user root;"] if os.geteuid() == 0 else []
-    process = subprocess.Popen([NGINX, "-e", "stderr", "-c", str(configuration), *user])
+    process = subprocess.Popen([NGINX, "-e", "stderr", "-c", str(configuration), *USER])
     try:
         wait_for(process, front)
         yield front

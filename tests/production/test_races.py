@@ -1,5 +1,7 @@
 """Two requests for the same account at the same moment: one result, no error, nothing left.
 
+And many requests for different accounts at the same moment: nothing lost.
+
 LIKENESS_ROUNDS says how often each is tried; `make long` tries 50 times.
 """
 
@@ -18,11 +20,15 @@ import pytest
 from tests.helpers.pictures import draw_jpeg
 from tests.helpers.servers import GUNICORN, serve
 
-from .crowd import DATABASES, Answer, Member, Site, prepare_site
+from .crowd import DATABASES, Site, prepare_site
+from .members import Answer, Member
+from .people import People, list_writers
+from .visitors import PASSWORD
 
 pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("LIKENESS_ROUNDS", "5"))
 RACES = 13
+WRITERS = 8
 PICTURE = draw_jpeg()
 
 
@@ -92,6 +98,10 @@ ROW = (
     "SELECT avatar, visibility, is_active FROM profiles_profile"
     " JOIN profiles_user ON profiles_user.id = user_id WHERE user_id = ?"
 )
+STORED = (
+    "SELECT username, bio, avatar FROM profiles_user"
+    " JOIN profiles_profile ON profiles_user.id = user_id"
+)
 WITHOUT_PROFILE = (
     "SELECT username FROM profiles_user"
     " WHERE id = ? AND id NOT IN (SELECT user_id FROM profiles_profile)"
@@ -103,9 +113,9 @@ def races(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prepared: Path
 ) -> Iterator[Races]:
     with prepare_site(request.param, tmp_path_factory.mktemp("races"), prepared) as site:
-        names = [f"member-{number}" for number in range(RACES * ROUNDS)]
+        names = [f"member-{number}" for number in range(RACES * ROUNDS + WRITERS)]
         first, second, *members = site.add_members("admin-1", "admin-2", *names)
-        with serve(site.environment, *GUNICORN) as port:
+        with site.log.open("a") as log, serve(site.environment, *GUNICORN, output=log) as port:
             yield Races(site, port, [first, second], iter(members), random.Random(1843))
 
 
@@ -219,3 +229,22 @@ def test_others_can_write_while_all_avatars_are_made_anew(races: Races) -> None:
     # While somebody reads, SQLite cannot begin its log again, and each write makes it longer.
     assert not log.exists() or log.stat().st_size < 10_000_000
     races.site.check_tidy()
+
+
+def test_nothing_that_was_accepted_is_lost_while_many_do_different_things(races: Races) -> None:
+    members = [next(races.members) for _ in range(WRITERS)]
+    people = People(races.port, pause=0)
+    people.run(
+        [
+            *list_writers(people, members, 3, PICTURE),
+            *(partial(people.sign_in, member.name, PASSWORD) for member in members[:3]),
+            *[people.browse] * 4,
+        ],
+        seconds=3 * ROUNDS,
+    )
+    assert people.bad == [], races.site.read_log()
+    assert {"pages", "edits", "uploads", "sign-ins"} <= set(people.done)
+    assert people.find_lost(races.site.sql(STORED)) == []
+    assert "database is locked" not in races.site.log.read_text()
+    races.site.check_tidy()
+    races.site.drop_pictures()

@@ -18,8 +18,9 @@ import pytest
 from tests.helpers.pictures import draw_jpeg
 from tests.helpers.servers import GUNICORN, ROOT, serve, wait_until
 
-from .crowd import DATABASES, Answer, Member, Reference, Site, prepare_site
+from .crowd import DATABASES, Reference, Site, prepare_site
 from .databases import BIN, run_postgres
+from .members import Answer, Member
 
 pytestmark = pytest.mark.slow
 PICTURE = draw_jpeg()

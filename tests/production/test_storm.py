@@ -23,7 +23,8 @@ from tests.helpers.pictures import draw, draw_jpeg, encode
 from tests.helpers.servers import GUNICORN, serve, wait_until
 from tests.test_kills import is_running
 
-from .crowd import DATABASES, Answer, Member, Site, prepare_site
+from .crowd import DATABASES, Site, prepare_site
+from .members import Answer, Member
 from .visitors import PASSWORD
 
 pytestmark = pytest.mark.slow
