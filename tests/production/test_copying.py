@@ -63,7 +63,7 @@ for n, used in enumerate([None, at]):
 JournalEntry.objects.create(field="profiles.Profile.avatar", name="avatars/00/x", due=at, made=at)
 Session.objects.create(session_key="k", expire_date=at, user=user)
 LastRun.objects.create(name="audit")
-Progress.objects.create(name="audit", position={{"of": [1]}}, counts={{}}, changed=at)
+Progress.objects.create(name="audit", options={{}}, position={{"of": [1]}}, counts={{}}, changed=at)
 """
 TABLES = (
     "auth_group pictures_journalentry profiles_addresschange profiles_codeapp profiles_passkey"
