@@ -79,11 +79,12 @@ def paginate(parts: Sequence[ProfileQuerySet], after: str = "", before: str = ""
         return paginate(parts) if start else Page([])
     if is_backward:
         rows.reverse()
-    first, last = (encode_cursor(place) for place, _ in (rows[0], rows[-1]))
+    has_newer = has_more if is_backward else start
+    has_older = is_backward or has_more
     return Page(
         [person for _, person in rows],
-        before=first if (has_more if is_backward else start) else "",
-        after=last if is_backward or has_more else "",
+        before=encode_cursor(rows[0][0]) if has_newer else "",
+        after=encode_cursor(rows[-1][0]) if has_older else "",
     )
 
 
