@@ -18,7 +18,7 @@ class ProfilesConfig(AppConfig):
         # All need the apps loaded.
         from . import checks  # noqa: F401  # Registers the checks.
         from .accounts import sessions  # noqa: F401  # Connects the receiver of a sign-in.
-        from .search import checks as search_checks  # noqa: F401
+        from .search import checks as search_checks  # noqa: F401  # Registers the checks.
 
         pre_migrate.connect(drop_triggers, sender=self)
         post_migrate.connect(create_index, sender=self)
