@@ -221,7 +221,7 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
 
     def called(self, query: Query) -> Self:
         """Return those who are called exactly as the query says."""
-        if not query.folded_name:  # Everybody without a name would be.
+        if query.folded_name == fold_name(""):  # Everybody without a name would be.
             return self.none()
         account = User.objects.filter(username=query.username).values("pk")[:1]
         # A subquery of one row, by which both databases use an index on each side of the OR.

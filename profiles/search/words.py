@@ -40,7 +40,7 @@ class Query:
 
     @property
     def folded_name(self) -> str:
-        return fold_name(self.name).lstrip("\n")
+        return fold_name(self.name)
 
     def write_match(self, only_public: bool) -> str:
         """Return what SQLite's FTS5 is asked for."""
