@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from shutil import copyfileobj
-from signal import SIGALRM, SIGKILL, SIGXCPU, Signals
+from signal import Signals
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -40,7 +40,7 @@ MAX_WAIT_SECONDS = 40
 OUT_OF_MEMORY = 240_000
 # The reason for a refusal by the signal that ended the cell. The zygote reports SIGALRM if the
 # limit on elapsed time was reached before the limit on CPU.
-ENDED_BY: dict[int, str] = {SIGXCPU: "heavy", SIGKILL: "heavy", SIGALRM: "unable"}
+ENDED_BY = {"SIGXCPU": "heavy", "SIGKILL": "heavy", "SIGALRM": "unable"}
 UNSAFE = ("AVIF", "HEIF")  # Their decoders have had the most vulnerabilities.
 # Without the site's variables. A cell has to allocate all its memory: in pages of 2 MB and in few
 # steps that is 5 to 15 % faster. For more than 8 arenas, libc would read a file of the processors.
@@ -249,7 +249,7 @@ def _judge(answer: Answer, kind: str, sizes: Sizes, timings: Timings) -> Avatar:
         logger.warning(
             "A cell that opened a %s ended with %s.", kind or "file", signal, extra=facts
         )
-        raise Refused(ENDED_BY.get(answer.ended_by, "crashed")) from error
+        raise Refused(ENDED_BY.get(signal, "crashed")) from error
     logger.info("A cell made an avatar of a %s.", kind, extra=facts)
     timings.update(spent)
     return avatar
