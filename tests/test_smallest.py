@@ -1,4 +1,4 @@
-"""Run examples/smallest as a reader would: its six files, a real server, real HTTP."""
+"""Run examples/smallest as a reader would: its seven files, a real server, real HTTP."""
 
 import io
 import os
@@ -20,18 +20,19 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_ope
 import pytest
 from PIL import Image
 
-from .helpers.servers import find_port
+from .helpers.servers import RUNSERVER, find_port
 
 pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "smallest"
-SIX_FILES = [
+SEVEN_FILES = [
     "manage.py",
     "settings.py",
     "urls.py",
     "people/models.py",
     "templates/profile.html",
-    "static/css/site.css",
+    "people/static/people/style.css",
+    "static/js/preview.js",
 ]
 QUOTED = {
     "settings.py": [
@@ -44,12 +45,13 @@ QUOTED = {
     ],
     "urls.py": ["urlpatterns += static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)"],
     "people/models.py": [
-        "user = OneToOneField(User, on_delete=CASCADE)",
-        "avatar = models.ImageField(upload_to='avatars/')",
+        "user = models.OneToOneField(User, on_delete=models.CASCADE)",
+        'avatar = models.ImageField(upload_to="avatars/")',
     ],
     "templates/profile.html": [
-        """{% load static %}<link rel="stylesheet" href="{% static 'css/site.css' %}">""",
-        '<img src="{{ user.profile.avatar.url }}">',
+        '<link rel="stylesheet" href="{% static "people/style.css" %}">',
+        '<script type="module" src="{% static "js/preview.js" %}"></script>',
+        '<img src="{{ user.profile.avatar.url }}" alt="Picture of {{ user.username }}">',
     ],
 }
 
@@ -132,10 +134,18 @@ def found(pattern: str, page: str) -> str:
 
 
 def copy_example(folder: Path) -> None:
-    """Copy the six files and nothing else, so that they are shown to be enough."""
-    for name in SIX_FILES:
+    """Copy the seven files and nothing else, so that they are shown to be enough."""
+    for name in SEVEN_FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(EXAMPLE / name, folder / name)
+
+
+def add_ada(project: Path, **variables: str) -> None:
+    """Make the database, with the user Ada."""
+    manage(project, "migrate", "--run-syncdb", "--verbosity=0", **variables)
+    ada = {"USERNAME": "ada", "EMAIL": "ada@example.com", "PASSWORD": "difference"}
+    superuser = {f"DJANGO_SUPERUSER_{name}": value for name, value in ada.items()}
+    manage(project, "createsuperuser", "--noinput", **superuser, **variables)
 
 
 @pytest.fixture
@@ -149,10 +159,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database that `migrate` makes, with the user Ada."""
     folder = tmp_path_factory.mktemp("database")
     copy_example(folder)
-    manage(folder, "migrate", "--run-syncdb", "--verbosity=0")
-    ada = {"USERNAME": "ada", "EMAIL": "ada@example.com", "PASSWORD": "difference"}
-    superuser = {f"DJANGO_SUPERUSER_{name}": value for name, value in ada.items()}
-    manage(folder, "createsuperuser", "--noinput", **superuser)
+    add_ada(folder)
     return folder / "db.sqlite3"
 
 
@@ -165,14 +172,16 @@ def origin(project: Path, database: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serve(project: Path) -> Iterator[str]:
+def serve(project: Path, *command: str, **variables: str) -> Iterator[str]:
+    """Run a server, by default Django's own, and yield its address."""
     port = find_port()
+    arguments = [part.format(port=port) for part in command or RUNSERVER]
     log = project / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
+            [sys.executable, *arguments],
             cwd=project,
-            env=environment(),
+            env=environment() | variables,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -180,8 +189,8 @@ def serve(project: Path) -> Iterator[str]:
         wait_until_open(port, server, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.kill()
-        server.wait()
+        server.terminate()
+        server.wait(60)
 
 
 def wait_until_open(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
@@ -226,7 +235,7 @@ def test_the_page_has_no_picture_before_an_upload(ada: Browser) -> None:
 def test_the_page_shows_the_uploaded_picture(ada: Browser, project: Path) -> None:
     picture = jpeg("teal")
     page = ada.upload("me.jpg", picture)
-    source = found(r'<img src="(/media/avatars/[^"]+)">', page)
+    source = found(r'<img src="(/media/avatars/[^"]+)" alt="Picture of ada">', page)
     assert ada.get(source) == picture
     assert (project / source.lstrip("/")).read_bytes() == picture
 
@@ -235,16 +244,19 @@ def test_what_is_not_a_picture_is_refused_and_the_old_one_stays(ada: Browser) ->
     ada.upload("me.jpg", jpeg("teal"))
     page = ada.upload("letter.jpg", b"Dear Charles")
     assert "Upload a valid image" in page
-    assert '<img src="/media/avatars/me.jpg">' in page
+    assert '<img src="/media/avatars/me.jpg"' in page
 
 
-def test_the_page_is_styled(ada: Browser) -> None:
-    source = found(r'<link rel="stylesheet" href="([^"]+)">', ada.page("/"))
-    assert source == "/static/css/site.css"
-    assert ada.get(source) == (EXAMPLE / "static/css/site.css").read_bytes()
+def test_the_page_has_the_static_files_of_the_app_and_of_the_project(ada: Browser) -> None:
+    page = ada.page("/")
+    style = found(r'<link rel="stylesheet" href="([^"]+)">', page)
+    script = found(r'<script type="module" src="([^"]+)"></script>', page)
+    assert (style, script) == ("/static/people/style.css", "/static/js/preview.js")
+    assert ada.get(style) == (EXAMPLE / "people" / style[1:]).read_bytes()
+    assert ada.get(script) == (EXAMPLE / script[1:]).read_bytes()
 
 
-def test_collectstatic_collects_the_stylesheet_and_leaves_the_pictures_alone(
+def test_collectstatic_collects_static_files_and_leaves_the_pictures_alone(
     project: Path,
 ) -> None:
     avatar = project / "media/avatars/me.jpg"
@@ -252,22 +264,22 @@ def test_collectstatic_collects_the_stylesheet_and_leaves_the_pictures_alone(
     avatar.write_bytes(jpeg("teal"))
     manage(project, "collectstatic", "--noinput")
     collected = project / "staticfiles"
-    assert (collected / "css/site.css").read_bytes() == (
-        EXAMPLE / "static/css/site.css"
-    ).read_bytes()
-    assert len(list((collected / "css").glob("site.????????????.css"))) == 1
+    for name, source in {"people/style.css": "people/static", "js/preview.js": "static"}.items():
+        assert (collected / name).read_bytes() == (EXAMPLE / source / name).read_bytes()
+    assert len(list((collected / "people").glob("style.????????????.css"))) == 1
+    assert len(list((collected / "js").glob("preview.????????????.js"))) == 1
     assert list(collected.rglob("me.jpg")) == []
     assert list((project / "media").rglob("*.*")) == [avatar]
 
 
-def test_with_debug_off_pictures_and_stylesheet_are_gone_as_the_readme_says(project: Path) -> None:
+def test_with_debug_off_both_kinds_of_file_are_gone_as_the_readme_says(project: Path) -> None:
     settings = project / "settings.py"
     source = settings.read_text()
     settings.write_text(source.replace("DEBUG = True", 'DEBUG = False\nALLOWED_HOSTS = ["*"]'))
     (project / "media/avatars").mkdir(parents=True)
     (project / "media/avatars/me.jpg").write_bytes(jpeg("teal"))
     with serve(project) as origin:
-        for path in ["/media/avatars/me.jpg", "/static/css/site.css"]:
+        for path in ["/media/avatars/me.jpg", "/static/people/style.css", "/static/js/preview.js"]:
             with pytest.raises(HTTPError, match="404"):
                 Browser(origin).get(path)
 

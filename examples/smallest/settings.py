@@ -11,7 +11,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
-    # for runserver:
+    # Static files in runserver, and collectstatic.
     "django.contrib.staticfiles",
     "people",
 ]

@@ -19,7 +19,6 @@ class ProfileForm(forms.ModelForm):
 @login_required
 def edit(request: HttpRequest) -> HttpResponse:
     profile, _ = Profile.objects.get_or_create(user=request.user)
-    form = ProfileForm(instance=profile)
     if request.method == "POST":
         form = ProfileForm(
             request.POST,
@@ -29,6 +28,8 @@ def edit(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             form.save()
             return redirect("edit")
+    else:
+        form = ProfileForm(instance=profile)
     return render(request, "profile.html", {"form": form})
 
 
