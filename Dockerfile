@@ -9,8 +9,8 @@ COPY requirements.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY manage.py pyproject.toml ./
 COPY config config
-# The page /how-it-works/ quotes it.
-COPY examples/smallest examples/smallest
+# The pages below /how-it-works/ quote them.
+COPY examples examples
 COPY locale locale
 COPY profiles profiles
 COPY static static
@@ -68,7 +68,6 @@ USER 0
 COPY requirements.txt requirements-dev.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-dev.txt
 COPY docs docs
-COPY examples examples
 COPY tests tests
 USER 10001
 CMD ["python", "-m", "pytest", "-p", "no:cacheprovider"]

@@ -19,7 +19,7 @@ import pytest
 from tests.helpers.cells import find_children
 from tests.helpers.servers import ROOT, find, get, make_environment, wait_for, wait_until
 
-SOURCE = ("config", "deploy", "examples/smallest", "locale", "profiles", "static", "templates")
+SOURCE = ("config", "deploy", "examples", "locale", "profiles", "static", "templates")
 PAGES = ("/", "/profiles/", "/how-it-works/", "/accounts/login/", "/accounts/signup/")
 VISITORS = 6
 VERSION = r"version-\d"
