@@ -10,7 +10,7 @@ IN_VENV = .venv/bin/python
 PIP_INSTALL = $(IN_VENV) -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run image test quick next long check screenshots messages requirements
+.PHONY: help run image test quick next long check screenshots symptoms messages requirements
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -66,7 +66,7 @@ check: .venv/.requirements-dev tools ## check format, style, types, migrations, 
 	DJANGO_DEBUG=on $(IN_VENV) manage.py makemigrations --check --dry-run
 	find templates profiles examples -name '*.html' -not -path '*/.venv/*' -exec .venv/bin/djade --check --target-version 5.2 {} +
 	@if [ -e $(TOOLS) ]; then echo stylelint && cd tests/tools && \
-		node_modules/.bin/stylelint '../../{,profiles/,examples/*/}static/**/*.css'; fi
+		node_modules/.bin/stylelint '../../{,profiles/,examples/*/,examples/*/*/}static/**/*.css'; fi
 	@echo "manage.py check --deploy, as docs/deploying.md sets it up"; \
 	folder="$$(mktemp -d)" && trap 'rm -r "$$folder"' EXIT && \
 	export DJANGO_DEBUG=off DJANGO_SECRET_KEY="$$($(NEW_KEY))" \
@@ -81,6 +81,12 @@ screenshots: .venv/.requirements-dev ## take pictures of every page into screens
 	@mkdir -p screenshots
 	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
 	$(IN_VENV) -m tests.browser.screenshots screenshots $(ARGS)
+
+# Without nginx or LIKENESS_S3, what was recorded of the faults that need them stays.
+symptoms: export DJANGO_DOTENV =
+symptoms: .venv/.requirements-dev ## make the faults of /how-it-works/symptoms/ and record what is seen (ARGS="home slash": these alone)
+	@LIKENESS_CHROMIUM="$$(sh tests/browser/setup.sh $(IN_VENV))" && export LIKENESS_CHROMIUM && \
+	$(IN_VENV) -m tests.symptoms $(ARGS)
 
 # Needs gettext (xgettext, msgfmt). The compiled files are committed, so running the site does not.
 messages: .venv/.requirements ## collect the texts to translate into locale/, and compile the translations

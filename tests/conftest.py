@@ -25,6 +25,7 @@ from profiles.pictures.avatar import Avatar
 
 from .helpers.pictures import draw_jpeg
 from .helpers.servers import prepare
+from .symptoms import project
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,6 +65,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database after `migrate` and the collected static files, to copy."""
     folder = tmp_path_factory.mktemp("prepared")
     prepare(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest example with its database and two people, to copy and to break."""
+    folder = tmp_path_factory.mktemp("example")
+    project.prepare(folder)
     return folder
 
 

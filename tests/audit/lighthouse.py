@@ -10,7 +10,7 @@ from ..browser.pages import PAGES
 from .site import Site
 
 FOLDER = Path(__file__).parent
-NAMES = ["home", "list", "person", "lesson", "picture"]
+NAMES = ["home", "list", "person", "lesson", "steps", "symptoms", "picture"]
 LEAST = {"performance": 99, "accessibility": 100, "best-practices": 100, "seo": 100}
 # Other work on the machine can only slow the browser down, so use the best run.
 RUNS = 3
