@@ -6,8 +6,9 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from profiles import lesson, views
+from profiles import views
 from profiles.accounts.session_views import LogoutView
+from profiles.lesson import stations, steps, symptoms
 
 from .machines import security_txt
 from .views import preferences, signed_in, xray
@@ -15,7 +16,9 @@ from .views import preferences, signed_in, xray
 handler500 = "config.middleware.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("how-it-works/", lesson.how_it_works, name="how-it-works"),
+    path("how-it-works/", stations.how_it_works, name="how-it-works"),
+    path("how-it-works/steps/", steps.four_steps, name="steps"),
+    path("how-it-works/symptoms/", symptoms.by_symptom, name="symptoms"),
     # Before the other pages: each of them has many pictures.
     # In development Django serves the public pictures; with DEBUG off this line does nothing.
     # Only `avatars/`, so that no path leads to the protected pictures.

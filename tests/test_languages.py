@@ -30,6 +30,7 @@ PAGES = {
     "/accounts/password_reset/": ("Passwort zurücksetzen", "استعادة كلمة المرور"),
     "/preferences/": ("Sprache und Farben", "اللغة والألوان"),
     "/how-it-works/": ("Statische Dateien wegnehmen", "الملفات الثابتة"),
+    "/how-it-works/symptoms/": ("Den Fehler finden", "ابحث عن الخلل"),
 }
 ARABIC_COUNTS = {
     0: "أي عدد من الأحرف.",

@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from profiles.lesson import SNIPPETS
+from profiles.lesson.stations import SNIPPETS
 from profiles.models import User
 
 from .helpers.servers import ROOT
@@ -30,6 +30,7 @@ def read(client: Client) -> str:
     page = client.get("/how-it-works/").content.decode()
     main = page[page.index("<main") : page.index("</main>")]
     main = re.sub(r"<figure.*?</figure>", " ", main, flags=re.S)
+    main = re.sub(r'<div class="step" hidden>.*?</div>', " ", main, flags=re.S)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", main)).split())
 
 
@@ -51,7 +52,7 @@ def test_the_snippets_say_what_the_lesson_says_of_them() -> None:
         "static_folders": "STATIC_ROOT =",
         "media_folder": "MEDIA_ROOT =",
         "field": "avatar = models.ImageField(",
-        "link": "{% static 'css/site.css' %}",
+        "link": '{% static "people/style.css" %}',
         "picture": "{{ user.profile.avatar.url }}",
         "app": "django.contrib.staticfiles",
         "route": "static(settings.MEDIA_URL",
@@ -75,10 +76,32 @@ def test_without_the_example_the_lesson_works(
     assert "Two kinds of file" in read(client)
 
 
+def read_stations(client: Client) -> dict[str, str]:
+    """Return the HTML of each station, without the code it quotes."""
+    page = client.get("/how-it-works/").content.decode()
+    page = re.sub(r"<figure.*?</figure>", " ", page, flags=re.S)
+    parts = re.findall(
+        r'<section class="station" aria-labelledby="(\w+)">(.*?)</section>', page, re.S
+    )
+    return dict(parts)
+
+
 def test_it_is_read_in_five_minutes(ada: User, client: Client) -> None:
-    text = read(client)
-    assert len(text.split()) <= 900
-    assert text.count("Goes wrong when") == text.count("The least that works") == 10
+    assert len(read(client).split()) <= 1200
+    stations = read_stations(client)
+    assert list(stations) == ["who", "where", "name", "handover", "change"]
+    for name, station in stations.items():
+        assert station.count("What goes wrong") == station.count("The least that works") == 2
+        says = " ".join(re.findall(r'<p(?: class="intro")?>(.*?)</p>', station, re.S))
+        assert len(re.sub(r"<[^>]+>", " ", says).split()) <= 120, name
+
+
+def test_what_goes_wrong_is_explained_on_the_page_of_symptoms(ada: User, client: Client) -> None:
+    page = client.get("/how-it-works/").content.decode()
+    symptoms = client.get("/how-it-works/symptoms/").content.decode()
+    named = re.findall(r'href="/how-it-works/symptoms/#([\w-]+)"', page)
+    assert len(named) >= 15
+    assert [slug for slug in named if f'id="{slug}"' not in symptoms] == []
 
 
 def test_it_shows_the_viewers_own_picture_else_the_newest_public_one(

@@ -124,7 +124,9 @@ def test_the_imprint_is_on_the_page_of_an_error_too(db: None, settings: LazySett
     assert '<a href="/imprint">Imprint</a>' in response.content.decode()
 
 
-@pytest.mark.parametrize("path", ["/", "/profiles/", "/profiles/ada/", "/how-it-works/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/profiles/", "/profiles/ada/", "/how-it-works/", "/how-it-works/symptoms/"]
+)
 def test_a_page_has_one_address_whatever_is_added_to_it(
     path: str, ada: User, client: Client
 ) -> None:

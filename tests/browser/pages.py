@@ -200,6 +200,8 @@ PAGES = {
     "person-right-to-left": State("/profiles/demo-00003/"),
     "person-bare": State("/profiles/bare/"),
     "lesson": State("/how-it-works/"),
+    "steps": State("/how-it-works/steps/"),
+    "symptoms": State("/how-it-works/symptoms/"),
     "sign-up": State("/accounts/signup/"),
     "sign-up-refused": State("/accounts/signup/", act=join_badly),
     "sign-in": State("/accounts/login/"),
@@ -282,11 +284,15 @@ PAGES = {
     "edit-arabic": State("/profile/edit/", "ada", language="ar"),
     "picture-arabic": State("/profile/avatar/", "ada", frame, "ar"),
     "lesson-arabic": State("/how-it-works/", language="ar"),
+    "steps-arabic": State("/how-it-works/steps/", language="ar"),
+    "symptoms-arabic": State("/how-it-works/symptoms/", language="ar"),
     "home-german": State("/", language="de"),
     "sign-up-german": State("/accounts/signup/", act=join_badly, language="de"),
     "edit-german": State("/profile/edit/", "ada", language="de"),
     "picture-german": State("/profile/avatar/", "ada", frame, "de"),
     "lesson-german": State("/how-it-works/", language="de"),
+    "steps-german": State("/how-it-works/steps/", language="de"),
+    "symptoms-german": State("/how-it-works/symptoms/", language="de"),
 }
 
 # On a site on which nobody is.

@@ -3,7 +3,6 @@
 import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -14,9 +13,10 @@ from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from .models import Profile
+from ..models import Profile
+from .roads import STYLESHEET, hide_bucket, hide_host, list_states
+from .symptoms import find_symptoms
 
-STYLESHEET = "css/site.css"
 # Template code to show as text: written inside a template, it would be executed.
 TAGS = {
     "static": f'{{% static "{STYLESHEET}" %}}',
@@ -49,12 +49,12 @@ class Snippet(NamedTuple):
 
 
 SNIPPETS = {
-    "stylesheet": Snippet("static/css/site.css", "body {", "}"),
+    "stylesheet": Snippet("people/static/people/style.css", "body {", "}"),
     "form": Snippet("templates/profile.html", "<form", "</form>"),
     "files": Snippet("urls.py", "if request.method", "\n        )"),
     "static_folders": Snippet("settings.py", "STATIC_URL", '"staticfiles"'),
     "media_folder": Snippet("settings.py", "MEDIA_URL", '"media"'),
-    "field": Snippet("people/models.py", "class Profile", "'avatars/')"),
+    "field": Snippet("people/models.py", "class Profile", '"avatars/")'),
     "link": Snippet("templates/profile.html", "{% load static %}", '%}">'),
     "picture": Snippet("templates/profile.html", "{% if user", "{% endif %}"),
     "app": Snippet("settings.py", "INSTALLED_APPS", "]"),
@@ -63,12 +63,27 @@ SNIPPETS = {
     "save": Snippet("urls.py", "if form.is_valid", '"edit")'),
 }
 
+# What goes wrong at each station, with static files and with media files: see symptoms.py.
+WRONG = {
+    "who_static": ["style-404-in-development"],
+    "who_media": ["form-saves-no-picture", "pillow-missing"],
+    "where_static": ["static-root-or-dirs", "missing-manifest-entry"],
+    "where_media": ["permission-denied-on-upload", "uploads-gone-after-deploy"],
+    "name_static": ["invalid-block-tag-static", "files-in-css-and-javascript"],
+    "name_media": ["everybody-has-my-face", "no-file-associated", "upload-404-in-development"],
+    "handover_static": ["no-style-without-debug", "refused-to-apply-style"],
+    "handover_media": ["pictures-404-without-debug", "nginx-404", "413-from-nginx"],
+    "change_static": ["old-style-after-deploy"],
+    "change_media": ["old-file-stays", "suffix-in-name"],
+}
+
 
 @require_safe
 def how_it_works(request: HttpRequest) -> HttpResponse:
     example = find_example(request)
-    context = {"example": example, "here": describe(request, example)}
-    context |= {"snippets": SNIPPETS, "tags": TAGS}
+    context: dict[str, Any] = {"example": example, "here": describe(request, example)}
+    context |= {"snippets": SNIPPETS, "tags": TAGS, "states": list_states(example)}
+    context["wrong"] = {place: find_symptoms(slugs) for place, slugs in WRONG.items()}
     return render(request, "how_it_works.html", context)
 
 
@@ -113,13 +128,3 @@ def write_curl(request: HttpRequest, example: Profile) -> str:
     url = hide_bucket(example.avatar.url, example.avatar.name)
     cookie = "" if example.is_public else f'--cookie "{settings.SESSION_COOKIE_NAME}=…" '
     return cookie + request.build_absolute_uri(url)
-
-
-def hide_host(url: str) -> str:
-    """Return a URL, with another host's name replaced by an ellipsis."""
-    return f"https://…{urlsplit(url).path}" if urlsplit(url).netloc else url
-
-
-def hide_bucket(url: str, name: str) -> str:
-    """Return a picture's URL without another host, and without a path that may name the bucket."""
-    return f"https://…/{name}" if urlsplit(url).netloc else url
