@@ -168,6 +168,19 @@ def plain(browser: Browser, site: str) -> Iterator[Page]:
     assert faults == []
 
 
+@pytest.fixture(params=[390, 1440])
+def calm(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Page]:
+    """A page with reduced motion, small and large, in which nothing goes wrong unnoticed."""
+    context = browser.new_context(
+        base_url=site, viewport={"width": request.param, "height": 844}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    faults = watch(page)
+    yield page
+    context.close()
+    assert faults == []
+
+
 def watch(page: Page) -> list[str]:
     """Return a list that fills with what the browser complains of, but the answers we mean."""
     faults: list[str] = []

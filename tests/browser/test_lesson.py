@@ -1,27 +1,16 @@
 """The lesson in a browser."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
-
-from .conftest import watch
 
 # All at once, since arriving headers replace some of the code.
 FIND_DIRECTIONS = "all => [...new Set(all.map((one) => getComputedStyle(one).direction))]"
 
 
-@pytest.fixture(params=[390, 1440])
-def page(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=site, viewport={"width": request.param, "height": 844}, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    faults = watch(page)
-    page.goto("/how-it-works/")
-    yield page
-    context.close()
-    assert faults == []
+@pytest.fixture
+def page(calm: Page) -> Page:
+    calm.goto("/how-it-works/")
+    return calm
 
 
 def get_ground(page: Page) -> str:

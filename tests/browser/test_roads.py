@@ -1,24 +1,13 @@
 """The drawing of the lesson in a browser: the switch, and the walk along a road."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from .conftest import watch
 
-
-@pytest.fixture(params=[390, 1440])
-def page(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=site, viewport={"width": request.param, "height": 844}, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    faults = watch(page)
-    page.goto("/how-it-works/")
-    yield page
-    context.close()
-    assert faults == []
+@pytest.fixture
+def page(calm: Page) -> Page:
+    calm.goto("/how-it-works/")
+    return calm
 
 
 def get_current(page: Page) -> Locator:

@@ -1,13 +1,11 @@
 """The X-ray, which shows the files of a page."""
 
 import gzip
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from ..helpers.servers import ROOT
-from .conftest import watch
 
 RULE = "public, max-age=31536000, s-maxage=3600, immutable"
 PANEL = """
@@ -36,16 +34,9 @@ PANEL = """
 """
 
 
-@pytest.fixture(params=[390, 1440])
-def page(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=site, viewport={"width": request.param, "height": 844}, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    faults = watch(page)
-    yield page
-    context.close()
-    assert faults == []
+@pytest.fixture
+def page(calm: Page) -> Page:
+    return calm
 
 
 def switch_on(page: Page) -> None:
