@@ -250,7 +250,7 @@ def test_a_view_for_everything_else_does_not_pass_for_one_of_files(project: Path
 
 
 def test_a_view_may_refuse_a_file_to_strangers(project: Path) -> None:
-    set_debug_off(project)
+    collect(project)
     lines = [
         "from django.urls import re_path",
         "from django.views.static import serve",
@@ -262,6 +262,9 @@ def test_a_view_may_refuse_a_file_to_strangers(project: Path) -> None:
     assert status == 0
     assert "answer  302" in text
     assert "to those who have not signed in" in text
+    with serve(project) as origin:  # Where it redirects to is a page, and not the answer.
+        status, text = run(project, f"{origin}/media/{PICTURE}")
+    assert (status, "answer  302" in text) == (0, True), text
 
 
 def test_a_view_that_fails_is_a_fault(project: Path) -> None:

@@ -244,7 +244,7 @@ def test_step_2_refuses_what_it_cannot_decode_and_keeps_the_picture(
 
 def test_step_2_keeps_what_is_transparent(pictures: Site) -> None:
     pictures.sign_in().upload("me.png", encode(Image.new("RGBA", (64, 64)), "PNG"))
-    assert open_only(pictures).convert("RGBA").getpixel((9, 9))[3] == 0  # type: ignore[index]
+    assert open_only(pictures).convert("RGBA").getpixel((9, 9))[3] == 0  # type: ignore[index]  # RGBA has four.
 
 
 def test_step_2_deletes_the_picture_of_an_account_that_is_deleted(pictures: Site) -> None:

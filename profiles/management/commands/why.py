@@ -275,7 +275,7 @@ def request_file(url: str, content: bytes | None, view: ResolverMatch | None = N
 def request_from_server(url: str) -> tuple[int, Any, bytes]:
     request = Request(url, headers={"Accept-Encoding": "gzip"})  # noqa: S310  # As typed.
     try:
-        with urlopen(request, timeout=10) as reply:  # noqa: S310
+        with urlopen(request, timeout=10) as reply:  # noqa: S310  # The same.
             return reply.status if reply.url == url else 302, reply.headers, reply.read()
     except HTTPError as error:
         return error.code, error.headers, b""
