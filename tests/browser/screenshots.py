@@ -1,6 +1,7 @@
-"""Take a picture of every page in every state, small and large, light and dark.
+"""Take a picture of every page in every state at three widths, light and dark.
 
-`make screenshots` puts them into screenshots/; with ARGS=--readme those of the README as well.
+`make screenshots` puts them into screenshots/: of all states, or of those that ARGS names; with
+ARGS=--readme those of the README as well.
 """
 
 import os
@@ -17,7 +18,7 @@ from ..helpers.servers import ROOT, prepare
 from .conftest import ARGUMENTS, House, open_house
 from .pages import EMPTY_PAGES, PAGES, State
 
-SIZES = {390: 844, 1440: 900}
+SIZES = {390: 844, 768: 1024, 1440: 900}
 SCHEMES = ("light", "dark")
 # A picture of the README: the state, its width, and how much of the page one sees.
 README = {"home": ("home", 1440, 900)}
@@ -30,7 +31,8 @@ def main(folder: Path, *options: str) -> None:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         for people, states in ((48, PAGES), (0, EMPTY_PAGES)):
             with open_new_house(people, with_cast=people > 0) as house:
-                for name, state in states.items():
+                named = {name: states[name] for name in options if name in states}
+                for name, state in (named or states).items():
                     shoot_all(browser, house, state, f"{folder}/{name}-{{}}-{{}}.png")
         if "--readme" in options:
             shoot_readme(browser)
