@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-NOTE_FADE = "addEventListener('pagereveal', event => window.fades = Boolean(event.viewTransition))"
+NOTE_FADE = """addEventListener("pagereveal", async ({ viewTransition }) => {
+  const isReady = await viewTransition?.ready.then(() => true, () => false);
+  const fades = isReady ? document.getAnimations() : [];
+  window.fades = fades.some(({ effect }) => effect.getComputedTiming().duration > 0);
+})"""
 Opener = Callable[..., Page]
 
 
