@@ -43,6 +43,14 @@ function markPictures(marks) {
   }
 }
 
+/** Return the files that the document uses, of which a browser may report nothing. */
+function findFiles() {
+  const isLoaded = (element) => element.naturalWidth || element.sheet || element.matches("script");
+  return [...document.querySelectorAll("img, link[rel=stylesheet], script[src]")]
+    .filter(isLoaded)
+    .map((element) => element.currentSrc || element.href || element.src);
+}
+
 /** Return the Cache-Control of a file: from the browser's cache, else from the server. */
 async function fetchRule(entry) {
   const isOurs = new URL(entry.name).origin === location.origin;
@@ -66,8 +74,10 @@ function makeRow(panel, entry, kind) {
   const [kindCell, , sizeCell, ruleCell] = row.cells;
   const url = new URL(entry.name);
   const { encodedBodySize: sent, decodedBodySize: whole, transferSize } = entry;
-  // Another server may hide the sizes, also one that ours redirects to. A 304 has a transferSize.
-  const isSilent = !whole && !transferSize;
+  // Another server may hide the times and sizes, also one that ours redirects to.
+  const isSilent = entry.requestStart === 0;
+  // Of a file in memory, Firefox reports nothing, and WebKit no sizes. A 304 has a transferSize.
+  const isInMemory = !whole && !transferSize;
   const sizes = { sent: kilobytes(sent), whole: kilobytes(whole) };
   const mark = document.createElement("b");
   mark.dataset.xray = kind;
@@ -82,7 +92,8 @@ function makeRow(panel, entry, kind) {
   address.textContent = isSilent ? url.href : url.href.replace(location.origin, "");
   const size = sent < whole ? fill(texts.sizes, sizes) : sizes.sent;
   // Browsers report no size of a file for which the server answered 304.
-  sizeCell.textContent = isSilent ? texts.silent : whole ? size : texts.same;
+  const reason = isSilent ? texts.silent : isInMemory ? texts.memory : texts.same;
+  sizeCell.textContent = whole ? size : reason;
   button.addEventListener("click", async () => {
     address.hidden = !address.hidden;
     button.setAttribute("aria-expanded", !address.hidden);
@@ -121,24 +132,36 @@ export async function show({ takesFocus, onClose }) {
     for (const entry of entries) {
       const kind = findKind(entry.name);
       // What a script fetches, such as headers, is not shown on the page.
-      if (!kind || seen.has(entry.name) || entry.initiatorType === "fetch") continue;
-      seen.set(entry.name, { kind, size: entry.encodedBodySize });
-      panel.querySelector(`tbody[data-kind=${kind}]`).append(makeRow(panel, entry, kind));
+      if (!kind || entry.initiatorType === "fetch") continue;
+      const { encodedBodySize: size } = entry; // undefined where there is no report
+      const before = seen.get(entry.name);
+      if (before && (before.size !== undefined || size === undefined)) continue;
+      const row = makeRow(panel, entry, kind);
+      // A report may follow the file.
+      if (before) before.row.replaceWith(row);
+      else panel.querySelector(`tbody[data-kind=${kind}]`).append(row);
+      seen.set(entry.name, { kind, size, row });
     }
     for (const place of panel.querySelectorAll("[data-total]")) {
       const sizes = [...seen.values()].filter(({ kind }) => kind === place.dataset.total);
-      const size = kilobytes(sizes.reduce((sum, file) => sum + file.size, 0));
-      place.textContent = fill(texts.total, { count: sizes.length, size });
+      const known = sizes.filter(({ size }) => size).length;
+      const size = kilobytes(sizes.reduce((sum, file) => sum + (file.size ?? 0), 0));
+      const text = known === sizes.length ? texts.total : known ? texts.partly : texts.unsized;
+      place.textContent = fill(text, { count: sizes.length, known, size });
     }
     mark();
   };
-  list(performance.getEntriesByType("resource"));
+  const look = () => {
+    list(performance.getEntriesByType("resource"));
+    list(findFiles().map((name) => ({ name })));
+  };
+  look();
   const files = new PerformanceObserver((news) => list(news.getEntries()));
   files.observe({ type: "resource", buffered: true });
   const resizes = new ResizeObserver(mark);
   resizes.observe(document.body);
   addEventListener("resize", mark, { signal });
-  document.addEventListener("load", mark, { signal, capture: true });
+  document.addEventListener("load", look, { signal, capture: true });
 
   panel.querySelector("button").addEventListener("click", onClose, { signal });
   const closeByKey = (press) => {

@@ -144,27 +144,31 @@ def test_a_file_of_another_server_is_marked_as_hidden(browser: Browser, site: st
 
 
 @pytest.mark.parametrize(
-    ("headers", "words"),
+    ("headers", "start", "words"),
     [
-        # What Chromium reports for a response with status 304, and for a redirect to another
-        # server, such as that of a protected picture to the bucket.
-        (300, "unchanged, not sent again"),
-        (0, "hidden by the other server"),
+        # What browsers report for a response with status 304, and for a redirect to another
+        # server, such as that of a protected picture to the bucket; and what WebKit reports for a
+        # file in its memory.
+        (300, 9, "unchanged, not sent again"),
+        (0, 0, "hidden by the other server"),
+        (0, 9, "from the browser’s memory"),
     ],
 )
 def test_a_file_without_a_size_is_explained_by_its_headers(
-    headers: int, words: str, browser: Browser, site: str
+    headers: int, start: int, words: str, browser: Browser, site: str
 ) -> None:
     page = browser.new_page(base_url=site)
     page.add_init_script(
-        f"""const sizes = {{encodedBodySize: 0, decodedBodySize: 0, transferSize: {headers}}};
-        for (const [name, size] of Object.entries(sizes))
-            Object.defineProperty(PerformanceResourceTiming.prototype, name, {{value: size}});"""
+        f"""const facts = {{encodedBodySize: 0, decodedBodySize: 0, transferSize: {headers}}};
+        facts.requestStart = {start};
+        for (const [name, value] of Object.entries(facts))
+            Object.defineProperty(PerformanceResourceTiming.prototype, name, {{value}});"""
     )
     page.goto("/profiles/demo-00010/")
     switch_on(page)
     row = page.locator("aside tbody tr").first
     expect(row.get_by_role("cell").nth(1)).to_have_text(words)
+    expect(page.locator("[data-total=media]")).to_have_text("files: 1, sizes unknown")
     page.close()
 
 
