@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Page
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -36,6 +38,15 @@ class Engine(Protocol):
     def choose(self, selector: str, file: Path) -> None:
         """Choose a file in a field, also in one that is hidden."""
 
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """Drag from the middle of an element, by CSS pixels."""
+
+    def turn_wheel(self, selector: str, down: int) -> None:
+        """Turn the wheel over the middle of an element, by CSS pixels."""
+
+    def forget(self) -> None:
+        """Forget all cookies of the page that is open, and so who has signed in."""
+
 
 def wait(engine: Engine, script: str) -> None:
     """Wait until an expression is true."""
@@ -43,6 +54,19 @@ def wait(engine: Engine, script: str) -> None:
     while not engine.run(f"Boolean({script})"):
         assert time.monotonic() < end, f"This never came true: {script}"
         time.sleep(0.05)
+
+
+def visit(engine: Engine, url: str) -> None:
+    """Open a page, and wait until its scripts have run."""
+    engine.go(url)
+    wait(engine, "document.readyState === 'complete'")
+
+
+def visit_as_stranger(engine: Engine, url: str) -> None:
+    """Open a page as somebody who has not signed in; a test before may have."""
+    visit(engine, url)
+    engine.forget()
+    visit(engine, url)
 
 
 class Chromium:
@@ -69,6 +93,26 @@ class Chromium:
 
     def choose(self, selector: str, file: Path) -> None:
         self.page.set_input_files(selector, file)
+
+    def drag(self, selector: str, right: int, down: int) -> None:
+        x, y = self._point_at(selector)
+        self.page.mouse.down()
+        self.page.mouse.move(x + right, y + down, steps=5)
+        self.page.mouse.up()
+
+    def turn_wheel(self, selector: str, down: int) -> None:
+        self._point_at(selector)
+        self.page.mouse.wheel(0, down)
+
+    def _point_at(self, selector: str) -> tuple[float, float]:
+        box = self.page.locator(selector).bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        return x, y
+
+    def forget(self) -> None:
+        self.page.context.clear_cookies()
 
 
 class Firefox:
@@ -103,6 +147,15 @@ class Firefox:
     def choose(self, selector: str, file: Path) -> None:
         self._ask("choose", selector, str(file))
 
+    def drag(self, selector: str, right: int, down: int) -> None:
+        self._ask("drag", selector, right, down)
+
+    def turn_wheel(self, selector: str, down: int) -> None:
+        self._ask("turnWheel", selector, down)
+
+    def forget(self) -> None:
+        self._ask("forget")
+
 
 class WebKit:
     """WebKitGTK's MiniBrowser by Selenium."""
@@ -112,6 +165,8 @@ class WebKit:
         "End": Keys.END,
         "ArrowLeft": Keys.ARROW_LEFT,
         "ArrowRight": Keys.ARROW_RIGHT,
+        "Enter": Keys.ENTER,
+        "Escape": Keys.ESCAPE,
     }
 
     def __init__(self, driver: webdriver.WebKitGTK) -> None:
@@ -124,7 +179,10 @@ class WebKit:
         return self.driver.execute_script(f"return {script}")
 
     def click(self, selector: str) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+        element = self.driver.find_element(By.CSS_SELECTOR, selector)
+        # Its own scrolling ends where a bar at the foot of the window covers the element.
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
 
     def type(self, selector: str, text: str) -> None:
         self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
@@ -134,6 +192,19 @@ class WebKit:
 
     def choose(self, selector: str, file: Path) -> None:
         self.type(selector, str(file))
+
+    def drag(self, selector: str, right: int, down: int) -> None:
+        element = self.driver.find_element(By.CSS_SELECTOR, selector)
+        chain = ActionChains(self.driver).click_and_hold(element)
+        chain.move_by_offset(right, down).release().perform()
+
+    def turn_wheel(self, selector: str, down: int) -> None:
+        element = self.driver.find_element(By.CSS_SELECTOR, selector)
+        origin = ScrollOrigin.from_element(element)
+        ActionChains(self.driver).scroll_from_origin(origin, 0, down).perform()
+
+    def forget(self) -> None:
+        self.driver.delete_all_cookies()
 
 
 @contextmanager

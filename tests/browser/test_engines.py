@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
+from PIL.Image import Transpose
 from playwright.sync_api import Browser
 
 from ..helpers.pictures import STORED, draw_noise, store_turned
 from .editor import PASSWORD, draw_sprite, sign_up
-from .engines import Engine, wait
+from .engines import Engine, visit_as_stranger, wait
 
 Square = tuple[float, float, float]  # x, y, size
 
@@ -37,7 +38,7 @@ def member(engine: Engine, browser: Browser, site: str, request: pytest.FixtureR
     """A member signed in with this engine and with Chromium."""
     name = f"engine-{type(engine).__name__.lower()}"
     state = sign_up(browser, site, name)
-    engine.go(f"{site}/accounts/login/")
+    visit_as_stranger(engine, f"{site}/accounts/login/")
     engine.type("#id_username", name)
     engine.type("#id_password", PASSWORD)
     engine.click("main form button.button")
@@ -105,6 +106,28 @@ def test_what_is_in_the_window_is_what_is_stored(
     found, difference = find_square(picture, target, seen)
     assert difference < 12  # Any other square is 200 levels off, red, green and blue together.
     assert all(abs(a - b) <= 1 for a, b in zip(found, seen, strict=True)), (found, seen)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_photo_is_stored_as_it_was_turned(
+    orientation: int,
+    engine: Engine,
+    browser: Browser,
+    site: str,
+    member: Any,
+    target: Image.Image,
+    tmp_path: Path,
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(store_turned(target, orientation, quality=95, subsampling=0))
+    frame(engine, site, photo)
+    engine.press("#zoom", *["ArrowRight"] * 8)
+    engine.click("#turn")
+    picture = save(engine, browser, member)
+    turned = target.transpose(Transpose.ROTATE_270)  # Pillow counts to the left.
+    found, difference = find_square(picture, turned, (92, 292, 1016))
+    assert difference < 12
+    assert all(abs(a - b) <= 1 for a, b in zip(found, (92, 292, 1016), strict=True)), found
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

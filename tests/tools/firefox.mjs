@@ -7,6 +7,14 @@ const browser = await puppeteer.launch({ browser: "firefox", executablePath: pro
 const page = await browser.newPage();
 await page.setViewport({ width: 1280, height: 900 });
 
+/** Move the mouse to the middle of an element, and return where that is. */
+async function pointAt(selector) {
+  const { x, y, width, height } = await (await page.$(selector)).boundingBox();
+  const middle = [x + width / 2, y + height / 2];
+  await page.mouse.move(...middle);
+  return middle;
+}
+
 const CALLS = {
   go: (url) => page.goto(url),
   run: (script) => page.evaluate(script),
@@ -17,6 +25,17 @@ const CALLS = {
     await page.focus(selector);
     for (const key of keys) await page.keyboard.press(key);
   },
+  drag: async (selector, right, down) => {
+    const [x, y] = await pointAt(selector);
+    await page.mouse.down();
+    await page.mouse.move(x + right, y + down, { steps: 5 });
+    await page.mouse.up();
+  },
+  turnWheel: async (selector, down) => {
+    await pointAt(selector);
+    await page.mouse.wheel({ deltaY: down });
+  },
+  forget: async () => browser.deleteCookie(...(await browser.cookies())),
 };
 
 try {
