@@ -22,7 +22,6 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.middleware import locale
-from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import defaults
@@ -34,6 +33,7 @@ from .health import find_health
 from .logs import current_request_id
 from .metrics import metrics
 from .outages import explain_write_error
+from .views import render_alone
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -59,7 +59,7 @@ def health(get_response: GetResponse) -> GetResponse:
 
 
 # Deny all features but passkeys, which the site alone uses, not what it might frame. A file field
-# can open the camera without permission.
+# can open the camera without permission; a page that shows what the camera sees cannot.
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -68,6 +68,8 @@ PERMISSIONS = ", ".join(
         "screen-wake-lock usb xr-spatial-tracking"
     ).split()
 )
+CAMERA_PERMISSIONS = PERMISSIONS.replace("camera=()", "camera=(self)")
+CAMERA_PAGE = "profiles:avatar"
 
 
 def headers(get_response: GetResponse) -> GetResponse:
@@ -79,7 +81,10 @@ def headers(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        match = request.resolver_match
+        has_camera = match is not None and match.view_name == CAMERA_PAGE
+        permissions = CAMERA_PERMISSIONS if has_camera else PERMISSIONS
+        response.headers.setdefault("Permissions-Policy", permissions)
         if response.status_code == 304:
             # CommonMiddleware sets 0, but only the picture's length is allowed (RFC 9110, 8.6).
             del response["Content-Length"]
@@ -165,7 +170,7 @@ class ExceptionMiddleware:
             advice = _(
                 "Nothing has changed; your old picture is still there. Try again in a minute."
             )
-            return answer_outage(request, _("Our picture store does not answer"), advice)
+            return answer_outage(request, _("We cannot reach our pictures just now"), advice)
         if isinstance(error, ObjectDoesNotExist | DatabaseError) and has_left(request):
             return defaults.page_not_found(request, error)
         return None
@@ -178,9 +183,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     Django's saves the session.
     """
     if advice := explain_write_error(sys.exception()):
-        with suppress(DatabaseError):  # Perhaps it cannot be read either.
-            return answer_outage(request, _("We cannot save anything just now"), _(advice))
-    return defaults.server_error(request)
+        return answer_outage(request, _("We cannot save anything just now"), _(advice))
+    return render_alone(request, "500.html", 500)
 
 
 def answer_outage(request: HttpRequest, heading: str, advice: str) -> HttpResponse:
@@ -189,8 +193,7 @@ def answer_outage(request: HttpRequest, heading: str, advice: str) -> HttpRespon
     if wants_json(request):
         response = JsonResponse({"errors": {"__all__": [f"{heading}. {advice}"]}}, status=503)
     else:
-        context = {"heading": heading, "advice": advice}
-        response = render(request, "503.html", context, status=503)
+        response = render_alone(request, "503.html", 503, heading=heading, advice=advice)
     response["Retry-After"] = "60"
     return response
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from unittest import mock
 
@@ -13,6 +14,7 @@ from django.core import mail
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from profiles.models import Attempts, User
 
@@ -43,6 +45,26 @@ def test_a_page_keeps_itself_to_itself(url: str, db: None, client: Client) -> No
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
+
+
+def list_addresses(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator[str]:
+    """Yield the address of each page that needs no argument."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from list_addresses(pattern.url_patterns, space + inner)
+        elif pattern.name:
+            with suppress(NoReverseMatch):
+                yield reverse(space + pattern.name)
+
+
+def test_only_the_picture_page_may_ask_for_the_camera(as_ada: Client) -> None:
+    addresses = {*list_addresses(get_resolver().url_patterns), "/profiles/ada/", "/nowhere/"}
+    policies = {url: as_ada.get(url).headers["Permissions-Policy"] for url in addresses}
+    assert len(policies) > 20
+    assert [url for url in policies if "camera=()" not in policies[url]] == ["/profile/avatar/"]
+    assert "camera=(self)" in policies["/profile/avatar/"]
+    assert "microphone=()" in policies["/profile/avatar/"]
 
 
 def test_pictures_of_everyone_may_be_shown_elsewhere_and_others_not(
@@ -160,6 +182,9 @@ def test_signing_in_costs_the_same_for_members_and_others(
             ("eve", "wrong"),
             ("linus", "wrong"),
             ("linus", "pass phrase"),
+            ("ada@example.org", "wrong"),
+            ("eve@example.org", "wrong"),
+            ("linus@example.org", "pass phrase"),
         ]
     }
     assert len(answers) == 1
