@@ -243,6 +243,28 @@ def test_a_square_is_measured_on_the_upright_picture(
     assert look(settings) == [2, 2, 2, 2]  # Turned to the right, the bottom left comes to the top.
 
 
+@pytest.mark.parametrize(
+    ("degrees", "corners"),
+    [(0, [0, 1, 2, 3]), (90, [2, 0, 3, 1]), (180, [3, 2, 1, 0]), (270, [1, 3, 0, 2])],
+)
+def test_a_picture_is_turned_to_the_right_after_it_is_upright_and_cut(
+    degrees: int, corners: list[int], as_ada: Client, settings: LazySettings
+) -> None:
+    upload(as_ada, avatar=photo(draw_jpeg(800, 300)), turn=degrees)
+    assert look(settings) == corners
+    cut = {"crop_x": 0, "crop_y": 0, "crop_size": 100}
+    upload(as_ada, avatar=photo(draw_jpeg(exif=make_exif(6))), turn=degrees, **cut)
+    assert look(settings) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("degrees", ["45", "-90", "360", "x", "9" * 5000])
+def test_a_turn_has_quarters(degrees: str, as_ada: Client, settings: LazySettings) -> None:
+    before = list_media(settings)
+    page = upload(as_ada, status=400, avatar=photo(), turn=degrees)
+    assert "A turn has 0, 90, 180 or 270 degrees." in page
+    assert list_media(settings) == before
+
+
 @pytest.mark.parametrize("keep", ["start", "middle", "end"])
 def test_a_square_photo_is_kept_whole(keep: str, as_ada: Client, settings: LazySettings) -> None:
     upload(as_ada, avatar=photo(draw_jpeg(300, 300)), crop_keep=keep)
@@ -472,7 +494,7 @@ def test_a_removed_picture_is_gone_with_its_files_and_description(
 ) -> None:
     upload(as_ada, description="At her desk")
     page = as_ada.post("/profile/avatar/delete/", follow=True).content.decode()
-    assert "Your picture is removed." in page
+    assert "Your picture has been removed." in page
     assert list_media(settings) == []
     assert (bool(read().avatar), read().description) == (False, "")
 

@@ -11,12 +11,16 @@ SMALL_PIXELS_PER_COLOUR = 4
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of the upright picture: `x`, `y` and `size` in pixels, or one that `keep` names."""
+    """A square of the upright picture: `x`, `y` and `size` in pixels, or one that `keep` names.
+
+    It is turned by `turn` degrees to the right after it was cut: 0, 90, 180 or 270.
+    """
 
     keep: str = "middle"
     x: int = 0
     y: int = 0
     size: int | None = None
+    turn: int = 0
 
     def square(self, width: int, height: int) -> tuple[int, int, int]:
         """Return left, top and side of the square, clamped to a picture of `width` × `height`."""

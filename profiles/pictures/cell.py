@@ -112,7 +112,7 @@ class Zygote:
             raise Refused("unsafe")
         # A form accepts numbers of any length, but no picture needs them.
         numbers = {name: _clamp(getattr(crop, name)) for name in ("x", "y", "size")}
-        square = {"keep": crop.keep, **numbers}
+        square = {"keep": crop.keep, "turn": crop.turn, **numbers}
         request = json.dumps([square, sizes.widths, sizes.link_preview]).encode()
         picture.seek(0)
         socket.send_fds(self.socket, [request], [picture.fileno()])

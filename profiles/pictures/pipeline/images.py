@@ -38,6 +38,9 @@ TURNS: dict[object, Transpose] = {
     8: Transpose.ROTATE_90,
 }
 
+# The transposition for a turn to the right, by degrees; Pillow's own names count to the left.
+QUARTERS = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
+
 
 def make_avatar(
     file: BinaryIO,
@@ -64,6 +67,8 @@ def make_avatar(
             # Turn and convert after shrinking, since both cost time for each pixel.
             if orientation in TURNS:
                 picture = picture.transpose(TURNS[orientation])
+            if crop.turn:
+                picture = picture.transpose(QUARTERS[crop.turn])
             picture = convert_to_srgb(picture, source.info, source.kind)
             files = encode(picture, sizes)
         removed = tuple(list_traces(source.info, tags))
