@@ -45,8 +45,8 @@ def count_visit(name: str, request: HttpRequest, *who: object) -> int:
 def count_attempt(name: str, who: object, times: int = 1) -> int:
     """Count an attempt; return 0, or in how many seconds the next one is allowed.
 
-    `name` is "password" or one of `settings.THROTTLES`, whose limit is taken `times`; `who` is an
-    address, a member, or both.
+    `name` is "password", "account" or one of `settings.THROTTLES`, whose limit is taken `times`;
+    `who` is an address, a member, or both.
     """
     limit, period = find_limit(name)
     limit, now = limit * times, timezone.now()
@@ -77,7 +77,7 @@ def count_locked() -> int:
 
 def find_limit(name: str) -> tuple[int, timedelta]:
     """Return how many attempts are allowed, and within which period."""
-    if name == "password":
+    if name in ("password", "account"):
         return settings.LOCK_OUT_FAILURES, settings.LOCK_OUT_PERIOD
     return settings.THROTTLES[name], DAY if name == "code" else HOUR
 
@@ -137,47 +137,72 @@ class LockedOut(Exception):
         self.wait, self.user = wait, user
 
 
+NOBODY = "@"  # No user name has this sign.
+
+
 @contextmanager
-def lock_out(request: HttpRequest, username: str) -> Iterator[None]:
+def lock_out(request: HttpRequest, typed: str) -> Iterator[str]:
     """Count the sign-in of a block, which raises `ValidationError` for a wrong password.
 
-    It is counted before the password is checked, so that parallel ones cannot exceed the limit, at
-    which `LockedOut` is raised.
+    `typed` is a user name or an address; the block gets the user name to check. It is counted
+    before the password is checked, so that parallel ones cannot exceed the limit, at which
+    `LockedOut` is raised.
+
+    Both spellings of an account are also counted together. At that limit the block gets `NOBODY`,
+    so that even the right password is refused as a wrong one: an answer of its own would show
+    which address belongs to a user name.
     """
-    name = username.lower()
-    keys = [make_key("password", (name, network)) for network in client_networks(request)]
-    account = User.objects.filter(username=name).values_list("pk", "password").first()
-    user, password_hash = account or (None, "")
-    is_known = is_known_browser(request, name, password_hash)
-    if wait := count_visit("password", request, name) or (not is_known and count_guess(name)):
-        raise LockedOut(wait, user)
+    typed, now = typed.lower(), timezone.now()
+    accounts = User.with_email(typed) if "@" in typed else User.objects.filter(username=typed)
+    user = accounts.first()
+    number = user.pk if user else None
+    account = number or repr(typed)  # In quotes, since a user name may be a number.
+    is_known = user is not None and is_known_browser(request, user.username, user.password)
+    if wait := count_password("password", request, typed, is_known, now):
+        raise LockedOut(wait, number)
+    is_refused = bool(count_password("account", request, account, is_known, now))
     try:
-        yield
+        yield user.username if user and not is_refused else NOBODY
     except ValidationError:
         log_event(request, "sign_in_failed", user, factor="password")
         limit, period = find_limit("password")
         # The lock-out begins with the last failure, not with the first.
-        mine = Attempts.objects.filter(key=keys[0], number__gte=limit)
-        if mine.update(ends=timezone.now() + period):
-            raise LockedOut(int(period.total_seconds()), user) from None
+        network, ends = next(iter(client_networks(request))), timezone.now() + period
+        full = Attempts.objects.filter(number__gte=limit)
+        if not is_refused:
+            full.filter(key=make_key("account", (account, network))).update(ends=ends)
+        if full.filter(key=make_key("password", (typed, network))).update(ends=ends):
+            raise LockedOut(int(period.total_seconds()), number) from None
         raise
-    # The rows stay, since a parallel attempt may be about to count in them.
-    Attempts.objects.filter(key__in=[*keys, make_key("guess", name)]).update(number=0)
+    if user:
+        forget_passwords(request, user, typed)
+
+
+def count_password(
+    name: str, request: HttpRequest, who: object, is_known: bool, now: datetime
+) -> int:
+    """Count a password, from the networks of a visitor and from anywhere, as `count_attempt` does.
+
+    From anywhere, browsers that the site knows do not count: others cannot keep a member out of
+    these.
+    """
+    return count_visit(name, request, who) or (0 if is_known else count_guess(name, who, now))
 
 
 # Wrong passwords for one account, from anywhere, until each further one has to wait.
 PAUSES_AFTER = 10
 MAX_PAUSE = timedelta(minutes=15)
+GUESS = {"password": "guess", "account": "account guess"}
 
 
-def count_guess(username: str) -> int:
+def count_guess(name: str, who: object, now: datetime) -> int:
     """Count a password for an account; return 0, or in how many seconds the next is allowed.
 
-    The pause doubles with each one. Not for browsers that the site knows: others cannot keep a
-    member out of these.
+    The pause doubles with each one.
     """
-    now, key = timezone.now(), make_key("guess", username)
-    first = Attempts(key=key, limit=PAUSES_AFTER + 1, ends=now + DAY)
+    key = make_key(GUESS[name], who)
+    limit = PAUSES_AFTER + 1 if name in GUESSES else 0
+    first = Attempts(key=key, limit=limit, ends=now + DAY)
     Attempts.objects.bulk_create([first], ignore_conflicts=True)
     mine = Attempts.objects.filter(key=key)
     row = mine.get()
@@ -191,9 +216,22 @@ def count_guess(username: str) -> int:
     return 0 if mine.update(number=F("number") + 1, ends=now + DAY) else 1
 
 
-def forget_guesses(username: str) -> None:
-    """Forget the wrong passwords for an account that has got a new one."""
-    Attempts.objects.filter(key=make_key("guess", username.lower())).delete()
+def forget_passwords(request: HttpRequest, user: User, typed: str = "") -> None:
+    """Forget the wrong passwords for an account whose owner has set a new one, or has signed in.
+
+    `typed` is what the sign-in was with. The pause of an address stays then: its end would show
+    to whoever caused it that the address is a member's.
+
+    The rows stay, since a parallel attempt may be about to count in them.
+    """
+    spellings = [typed] if typed else [user.username, user.email.lower()]
+    counted = [("account", user.pk), *(("password", spelling) for spelling in spellings)]
+    networks = client_networks(request)
+    keys = [make_key(name, (who, network)) for name, who in counted for network in networks]
+    keys += [
+        make_key(GUESS[name], who) for name, who in counted if who != typed or "@" not in typed
+    ]
+    Attempts.objects.filter(key__in=keys).update(number=0)
 
 
 def limit_sign_ins(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

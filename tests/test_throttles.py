@@ -365,7 +365,7 @@ def test_failures_that_are_over_are_cleared_away_and_name_nobody(
     knock("eve")
     # Those of each account stay for a day.
     keys = Attempts.objects.values_list("key", flat=True)
-    assert len(keys) == 3
+    assert len(keys) == 6
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in keys)
 
 
@@ -468,6 +468,110 @@ def test_a_customer_guesses_no_password_from_many_households(
         assert [knock("ada", address=network).status_code for _ in range(2)] == [200, 200]
     assert knock("ada", "pass phrase", networks[15]).status_code == 429
     assert knock("ada", "pass phrase", "2001:db8:2::1").status_code == 302
+
+
+ADDRESS = "ada@example.org"
+WRONG = "This name or address and this password do not match."
+
+
+def test_an_address_is_locked_out_alike_whether_it_is_a_members(ada: User, patient: None) -> None:
+    for email in (ADDRESS, "eve@example.org"):
+        assert [knock(email).status_code for _ in range(3)] == [200, 200, 429]
+        assert_says_when(knock(email.upper(), "pass phrase"), r"You can try again in 15 minutes\.")
+
+
+@pytest.mark.parametrize(("first", "second"), [("ada", ADDRESS), (ADDRESS, "ada")])
+def test_an_address_gives_no_further_guesses_of_the_same_password(
+    first: str, second: str, ada: User, patient: None, forward: Forward
+) -> None:
+    forward(0)
+    assert [knock(first).status_code for _ in range(2)] == [200, 200]
+    assert knock(second).status_code == 200
+    # Three were checked. The right one is refused as a wrong one is.
+    refused = knock(second, "pass phrase")
+    assert refused.status_code == 200
+    assert WRONG in refused.content.decode()
+    assert knock(second, "pass phrase", "192.0.2.2").status_code == 302
+    forward(15.5)
+    assert knock(second, "pass phrase").status_code == 302
+
+
+@pytest.mark.parametrize("email", [ADDRESS, "eve@example.org"])
+@pytest.mark.parametrize("is_name_first", [True, False])
+def test_no_lock_out_tells_which_address_belongs_to_a_name(
+    is_name_first: bool, email: str, ada: User, patient: None
+) -> None:
+    first, second = ("ada", email) if is_name_first else (email, "ada")
+    assert [knock(first).status_code for _ in range(2)] == [200, 200]
+    assert [knock(second).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_the_pause_for_an_account_counts_its_address_too(
+    ada: User, settings: LazySettings, forward: Forward
+) -> None:
+    forward(0)
+    settings.THROTTLES = settings.THROTTLES | {"sign_in": 0}
+    for number in range(PAUSES_AFTER + 1):
+        name = ADDRESS if number % 2 else "ada"
+        assert knock(name, address=f"192.0.2.{number}").status_code == 200
+    refused = knock("ada", "pass phrase", "198.51.100.1")
+    assert refused.status_code == 200
+    assert WRONG in refused.content.decode()
+    forward(0.05)
+    assert knock("ada", "pass phrase", "198.51.100.2").status_code == 302
+
+
+def test_who_has_set_a_new_password_signs_in_at_once(ada: User, patient: None) -> None:
+    assert [knock("ada").status_code for _ in range(2)] == [200, 200]
+    assert [knock(ADDRESS).status_code for _ in range(3)] == [200, 200, 429]
+    browser = Client()
+    browser.post("/accounts/password_reset/", {"email": ADDRESS})
+    link = re.search(r"http://testserver(/\S+)", str(mail.outbox[0].body))
+    assert link
+    form = browser.get(link[1]).headers["Location"]
+    assert browser.post(form, {"new_password1": WORD, "new_password2": WORD}).status_code == 302
+    assert knock(ADDRESS, WORD).status_code == 302
+
+
+def test_a_sign_in_by_name_does_not_tell_which_address_is_a_members(
+    ada: User, settings: LazySettings, forward: Forward
+) -> None:
+    browser = Client()
+    fields = {"username": "ada", "password": "pass phrase"}
+    assert browser.post("/accounts/login/", fields).status_code == 302
+    browser.post("/accounts/logout/")
+    forward(0)
+    settings.THROTTLES = settings.THROTTLES | {"sign_in": 0}
+    for typed in (ADDRESS, "eve@example.org"):
+        for number in range(PAUSES_AFTER + 1):
+            assert knock(typed, address=f"192.0.2.{number}").status_code == 200
+        assert knock(typed, address="198.51.100.1").status_code == 429
+    for name in ("ada", ADDRESS):
+        assert browser.post("/accounts/login/", fields | {"username": name}).status_code == 302
+        browser.post("/accounts/logout/")
+        for typed in (ADDRESS, "eve@example.org"):
+            assert knock(typed, address="198.51.100.2").status_code == 429
+
+
+def test_a_user_name_that_is_the_number_of_an_account_counts_for_itself(
+    ada: User, patient: None
+) -> None:
+    name = f"{ada.pk}"
+    assert [knock(name).status_code for _ in range(3)] == [200, 200, 429]
+    assert knock("ada", "pass phrase").status_code == 302
+
+
+def test_both_spellings_are_locked_out_from_the_last_failure(
+    ada: User, patient: None, forward: Forward
+) -> None:
+    forward(0)
+    assert knock("ada").status_code == 200
+    forward(14.9)
+    assert [knock("ada").status_code for _ in range(2)] == [200, 429]
+    forward(15.1)
+    refused = knock(ADDRESS, "pass phrase")
+    assert refused.status_code == 200
+    assert WRONG in refused.content.decode()
 
 
 @pytest.fixture
