@@ -15,6 +15,8 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
     The URL of a file is found once: with DEBUG off, it does not change while a process runs.
     """
 
+    support_js_module_import_aggregation = True  # Imports in scripts get the names with hashes.
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.find_url = cache(super().url)

@@ -36,7 +36,7 @@ def report_outage(form: forms.BaseForm) -> Iterator[None]:
     except OSError:
         logger.exception("The picture store does not answer.")
         message = _(
-            "Our picture store does not answer. Nothing has changed; your old picture is still "
+            "We cannot reach our pictures just now. Nothing has changed; your old picture is still "
             "there. Try again in a minute."
         )
         field = "avatar" if "avatar" in form.fields else None
@@ -83,10 +83,12 @@ class ProfileForm(ChangeForm):
             "visibility": forms.RadioSelect,
         }
         help_texts = {
-            "display_name": _("As you would like to be found. Without one, people see @username."),
+            "display_name": _(
+                "The name that people look for. Without one, they see your user name."
+            ),
             "visibility": _(
-                "Copies of a picture that others have fetched already cannot be called back; "
-                "shared caches let go of it within an hour."
+                "Where fewer people may see you, your picture may still be seen for up to an hour. "
+                "Copies that others saved stay with them."
             ),
         }
 
@@ -122,6 +124,11 @@ class AvatarForm(ThrottledForm):
     crop_x = forms.IntegerField(required=False, widget=forms.HiddenInput)
     crop_y = forms.IntegerField(required=False, widget=forms.HiddenInput)
     crop_size = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    turn = forms.ChoiceField(
+        required=False,
+        choices=[(degrees, degrees) for degrees in (0, 90, 180, 270)],
+        widget=forms.HiddenInput,
+    )
     description = forms.CharField(
         label=_("Description"),
         required=False,
@@ -164,8 +171,11 @@ class AvatarForm(ThrottledForm):
         # Of hidden fields, the page would not show what is wrong with each.
         if self.errors.keys() & set(names) or len({x is None, y is None, size is None}) > 1:
             raise ValidationError(_("A square has three numbers: crop_x, crop_y and crop_size."))
+        if "turn" in self.errors:
+            raise ValidationError(_("A turn has 0, 90, 180 or 270 degrees."))
         if content and not self.errors:
-            crop = Crop(cleaned.get("crop_keep") or "middle", x or 0, y or 0, size)
+            keep, turn = cleaned.get("crop_keep") or "middle", int(cleaned.get("turn") or 0)
+            crop = Crop(keep, x or 0, y or 0, size, turn)
             try:
                 field = self.profile.avatar.field
                 cleaned["made"] = field.make_avatar(content, crop, self.timings)

@@ -55,11 +55,34 @@ def test_static_files_may_come_from_another_host(prepared: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("kind", "limit"), [("editor.*.js", 12_000), ("editor.*.css", 4_000), ("removal.*.js", 400)]
+    ("kind", "limit"),
+    [
+        ("editor.*.js", 4_400),
+        ("editor.*.css", 4_000),
+        ("editor/camera.*.js", 1_000),
+        ("editor/tells.*.js", 3_200),
+        ("editor/blocks.*.js", 2_300),
+        ("removal.*.js", 400),
+    ],
 )
 def test_what_the_editor_needs_is_small(kind: str, limit: int, collected: Path) -> None:
     (file,) = (collected / "profiles").glob(kind + ".br")
     assert file.stat().st_size <= limit
+
+
+def test_scripts_import_each_other_by_names_that_change_with_them(collected: Path) -> None:
+    scripts = [collected / "profiles" / name for name in ("editor.*.js", "editor/*.*.js")]
+    found = [path for pattern in scripts for path in pattern.parent.glob(pattern.name)]
+    imports = [
+        path.parent / name
+        for path in found
+        for name in re.findall(r"""(?:from |import\()"([./][^"]+)\"""", path.read_text("utf-8"))
+    ]
+    assert len(imports) >= len(found) > 5
+    for path in imports:
+        assert re.search(r"\.[0-9a-f]{12}\.js$", path.name)
+        for ending in ("", ".gz", ".br"):
+            assert path.with_name(path.name + ending).exists()
 
 
 def test_no_template_names_a_static_or_media_file_by_its_address() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL.Image import Resampling
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
 from ..helpers.pictures import draw, draw_jpeg, draw_noise, encode, make_exif, make_heic
 from .editor import (
@@ -72,6 +72,10 @@ WITHOUT_WEBP = """
         write.call(this, done, type === "image/webp" ? "image/png" : type, quality);
     };
 """
+
+
+# There the description is asked for beside the photo; on a phone, with the receipt.
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +167,7 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     phone.set_viewport_size({"width": 664, "height": 390})
     expect(phone.get_by_text(WITHDRAWN)).to_be_in_viewport(ratio=1)
     phone.get_by_role("button", name="Zoom in").click(click_count=9)
-    phone.get_by_text("Move without dragging").click()
+    phone.get_by_text("Move with sliders").click()
     phone.get_by_label("Left and right").press("End")
     phone.get_by_label("Up and down").press("Home")
     phone.get_by_label("Description (optional)").press("Enter")
@@ -176,6 +180,20 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     receipt = phone.locator(".receipt")
     expect(receipt).to_contain_text("JPEG, 1600 × 1200 pixels")
     expect(receipt).to_contain_text("the place, the camera, the date")
+
+
+def test_a_whole_photo_is_turned_by_the_server(phone: Page, tmp_path: Path, wire: Wiretap) -> None:
+    (tmp_path / "photo.jpg").write_bytes(draw_jpeg(900, 600))
+    reload_as(phone, RANDOM)
+    frame(phone, tmp_path / "photo.jpg")
+    phone.get_by_role("button", name="Zoom in").click(click_count=3)
+    phone.get_by_text("Move with sliders").click()
+    phone.get_by_label("Left and right").press("End")
+    phone.get_by_role("button", name="Turn a quarter to the right").click()
+    phone.get_by_role("button", name="Send whole photo").click()
+    expect_receipt(phone)
+    # Its left part, turned to the right: what was below is on the left.
+    assert find_saved_quarters(phone) == [2, 0, 2, 0]
 
 
 def test_where_a_photo_that_lies_is_cut_in_the_wrong_place_the_promise_is_withdrawn(
@@ -337,19 +355,20 @@ def test_a_photo_of_60_mb_is_welcome(phone: Page, tmp_path: Path, wire: Wiretap)
     assert len(wire.sent) < 1_000_000
 
 
-def test_a_slow_network_shows_progress_and_can_be_cancelled(phone: Page, photo: Path) -> None:
+def test_a_slow_network_shows_progress_and_sending_can_be_stopped(phone: Page, photo: Path) -> None:
+    phone.set_viewport_size(WIDE)
     frame(phone, photo)
     phone.get_by_label("Description (optional)").fill("At sea")
     phone.get_by_role("button", name="Zoom in").click()
     moved = phone.get_by_role("slider", name="Zoom").input_value()
     connection = set_speed(phone.context, phone, 20_000)
     phone.get_by_role("button", name="Save picture").click()
-    expect(phone.get_by_role("button", name="Cancel")).to_be_focused()
+    expect(phone.get_by_role("button", name="Stop sending")).to_be_focused()
     expect(phone.get_by_role("status")).to_have_text("Sending your picture…")
     expect(phone.get_by_role("progressbar")).to_be_visible()
     expect(phone.locator("#progress-words")).to_contain_text(" kB sent")
-    phone.get_by_role("button", name="Cancel").click()
-    expect(phone.get_by_role("status")).to_have_text("Cancelled. Nothing has changed.")
+    phone.get_by_role("button", name="Stop sending").click()
+    expect(phone.get_by_role("status")).to_have_text(re.compile("^Stopped. Nothing has changed"))
     expect(phone.get_by_role("status")).to_be_in_viewport(ratio=1)
     expect(phone.get_by_role("status")).not_to_have_class("unseen")
     expect(phone.get_by_role("button", name="Save picture")).to_be_focused()
@@ -366,7 +385,7 @@ def test_a_connection_that_breaks_is_tried_again(phone: Page, photo: Path) -> No
     phone.get_by_role("button", name="Save picture").click()
     trouble = phone.locator("#trouble")
     expect(trouble).to_be_focused()
-    expect(trouble).to_contain_text("Nothing has changed; your old picture is still there.")
+    expect(trouble).to_contain_text("The connection broke. Nothing has changed")
     phone.context.set_offline(False)
     phone.get_by_role("button", name="Send again").click()
     expect_receipt(phone)
@@ -382,6 +401,24 @@ def test_an_answer_that_never_comes_is_not_waited_for(
     expect(phone.locator("#trouble")).to_be_focused()
     expect(phone.locator("#trouble")).to_contain_text("broke before an answer came")
     expect(phone.get_by_role("button", name="Send again")).to_be_visible()
+
+
+def test_one_need_not_wait_for_an_answer_that_is_late(
+    phone: Page, photo: Path, wire: Wiretap
+) -> None:
+    frame(phone, photo)
+    phone.get_by_role("button", name="Zoom in").click()
+    moved = phone.get_by_role("slider", name="Zoom").input_value()
+    wire.is_mute = True
+    phone.get_by_role("button", name="Save picture").click()
+    phone.get_by_role("button", name="Stop waiting").click()
+    trouble = phone.locator("#trouble")
+    expect(trouble).to_be_focused()
+    expect(trouble).to_contain_text("You stopped before an answer came.")
+    expect(phone.get_by_role("slider", name="Zoom")).to_have_value(moved)
+    wire.is_mute = False
+    phone.get_by_role("button", name="Send again").click()
+    expect_receipt(phone)
 
 
 @pytest.mark.parametrize(
@@ -422,6 +459,7 @@ def answer_unreadably(phone: Page, status: int, body: str) -> None:
 def test_a_picture_that_is_saved_is_said_to_be_so_where_the_answer_cannot_be_read(
     body: str, phone: Page, photo: Path
 ) -> None:
+    phone.set_viewport_size(WIDE)
     frame(phone, photo)
     phone.get_by_label("Description (optional)").fill("In a hat")
     answer_unreadably(phone, 201, body)
@@ -488,6 +526,7 @@ def keep_busy(phone: Page, answers: int, seconds: int = 1) -> list[str]:
 def test_while_too_many_pictures_are_made_ours_is_sent_again_by_itself(
     phone: Page, photo: Path
 ) -> None:
+    phone.set_viewport_size(WIDE)
     frame(phone, photo)
     phone.get_by_label("Description (optional)").fill("In a hat")
     sent = keep_busy(phone, answers=2)
@@ -502,7 +541,7 @@ def test_one_need_not_wait_for_ones_turn(phone: Page, photo: Path) -> None:
     sent = keep_busy(phone, answers=99, seconds=9)
     phone.get_by_role("button", name="Save picture").click()
     expect(phone.locator("#progress-words")).to_have_text(re.compile(WAITING))
-    expect(phone.get_by_role("button", name="Cancel", exact=True)).to_be_focused()
+    expect(phone.get_by_role("button", name="Stop sending")).to_be_focused()
     phone.keyboard.press("Enter")
     expect(phone.get_by_role("button", name="Save picture")).to_be_focused()
     assert len(sent) == 1

@@ -37,7 +37,17 @@ def test_the_list_is_light(visit: Callable[..., Page]) -> None:
 
 
 def test_the_editor_is_light(visit: Callable[..., Page]) -> None:
-    assert weigh(visit, "picture-bare")["script"] <= 12_000
+    assert weigh(visit, "picture-bare")["script"] <= 13_000
+
+
+def test_no_script_of_the_editor_waits_for_another(visit: Callable[..., Page]) -> None:
+    answers: list[Response] = []
+    page = visit("picture-bare", answers)
+    loaded = [answer.url for answer in answers if answer.request.resource_type == "script"]
+    named = page.locator("script[src], link[rel=modulepreload]").evaluate_all(
+        "parts => parts.map(({ src, href }) => src || href)"
+    )
+    assert sorted(loaded) == sorted(named)
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,17 @@ class Wiretap:
             back.join()
 
     def pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        is_answer = False
         with suppress(OSError):
+            is_answer = source.getpeername() == self.site
             while data := source.recv(65536):
-                if target.getpeername() == self.site:
+                if not is_answer:
                     self.sent.extend(data)
                 elif self.is_mute:
                     continue
                 target.sendall(data)
+        if is_answer and self.is_mute:
+            return  # The browser goes on waiting.
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
