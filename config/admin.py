@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from profiles.accounts.factors import FACTOR, has_factor, use_admin
 from profiles.models import User
@@ -23,6 +24,7 @@ class AdminSite(admin.AdminSite):
     """Django's, for staff who have proved who they are within the last hour of use."""
 
     site_header = site_title = "Likeness"
+    index_title = gettext_lazy("Accounts, profiles and groups")
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the admin is open, and note that it is used."""

@@ -397,7 +397,7 @@ def test_staff_see_that_a_picture_cannot_be_stored(
     full = {"BACKEND": "tests.helpers.storages.FullStorage"}
     settings.STORAGES = settings.STORAGES | {"default": full, "protected": full}
     page = change(as_root, ada, 503, visibility="private")
-    assert "Our picture store does not answer" in page
+    assert "We cannot reach our pictures just now" in page
     assert Profile.objects.get(user=ada).visibility == "public"
     assert len(list_media(settings)) == 5
 

@@ -7,8 +7,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from ..helpers.servers import GUNICORN, make_environment, manage, serve
 from .conftest import watch
+from .test_accessibility import set_media
 
 WORD = "correct horse battery"
+# Django's pages have faults of their own; the colours are the site's.
+FIND_FAINT_TEXT = """async () => {
+  const { violations } = await axe.run({ runOnly: ["color-contrast", "link-in-text-block"] });
+  return violations.flatMap(({ nodes }) => nodes.map(({ html }) => html));
+}"""
 # More people than a list of the admin has.
 CROWD = """
 from profiles.models import Profile, User
@@ -31,7 +37,7 @@ PAGES = [
 
 
 def test_the_admin_works_without_anything_that_the_policy_forbids(
-    browser: Browser, prepared: Path, tmp_path: Path
+    browser: Browser, prepared: Path, tmp_path: Path, tools: Path
 ) -> None:
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     environment = make_environment(tmp_path, DJANGO_SUPERUSER_PASSWORD=WORD)
@@ -54,6 +60,10 @@ def test_the_admin_works_without_anything_that_the_policy_forbids(
             answer = page.goto(url)
             assert answer
             assert answer.status == 200, url
+            page.evaluate((tools / "node_modules/axe-core/axe.min.js").read_text())
+            for scheme in ("light", "dark"):
+                set_media(page, color_scheme=scheme)
+                assert page.evaluate(FIND_FAINT_TEXT) == [], f"{url}, {scheme}"
         # Its scripts ran: they make two lists out of one, and a filter that hides.
         page.goto("/admin/profiles/user/1/change/")
         expect(page.locator(".selector-chosen").first).to_be_visible()
