@@ -13,6 +13,7 @@ from profiles.lesson import stations, steps, symptoms
 from .machines import security_txt
 from .views import preferences, signed_in, xray
 
+handler400 = "config.views.bad_request"
 handler500 = "config.middleware.server_error"
 urlpatterns = [
     path("", views.home, name="home"),

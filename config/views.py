@@ -6,6 +6,8 @@ import re
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_safe
 
 THEMES = ("light", "dark")
@@ -43,6 +45,20 @@ def xray(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def render_alone(request: HttpRequest, template: str, status: int, **context: str) -> HttpResponse:
+    """Render a page in the visitor's colours, without context processors, which ask the database.
+
+    Such a page does not know who is signed in.
+    """
+    text = render_to_string(template, {"request": request, **context})
+    return HttpResponse(text, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what cannot be read; Django renders its page without the visitor's colours."""
+    return render_alone(request, "400.html", 400)
+
+
 def refuse_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form without its token, or one that is not from this site by what the browser says.
 
@@ -57,7 +73,15 @@ def refuse_form(request: HttpRequest, reason: str = "") -> HttpResponse:
             "X-Forwarded-Proto?"
         )
     logger.warning("A form was refused: %s", reason)
-    return render(request, "403_csrf.html", {"is_foreign": is_foreign}, status=403)
+    context = {"is_foreign": is_foreign, "form_url": "" if is_foreign else find_form(request)}
+    return render(request, "403_csrf.html", context, status=403)
+
+
+def find_form(request: HttpRequest) -> str:
+    """Return the page of this site that a form was sent from; "" if the browser does not say."""
+    url = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure())
+    return url if is_ours else ""
 
 
 @require_safe

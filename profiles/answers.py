@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from .pictures.journal import is_waiting
@@ -21,11 +22,20 @@ RETRY_AFTER = {"busy": 5}
 def render_form(
     request: HttpRequest, template: str, form: forms.BaseForm, **context: Any
 ) -> HttpResponse:
-    """Render the page of a form, with the focus on the first field that has an error."""
-    if wrong := [name for name in form.fields if name in form.errors]:
+    """Render the page of a form, with the focus on the first field that has to be filled in again.
+
+    That is one with an error, or a password, since browsers do not get these back.
+    """
+    emptied = [name for name in form.fields if form.errors and form[name].data]
+    emptied = [name for name in emptied if form[name].widget_type == "password"]
+    if again := [name for name in form.fields if name in form.errors or name in emptied]:
         for field in form.fields.values():
             field.widget.attrs.pop("autofocus", None)
-        form.fields[wrong[0]].widget.attrs["autofocus"] = True
+        form.fields[again[0]].widget.attrs["autofocus"] = True
+    for name in emptied:
+        if name not in form.errors:
+            note = _("This field was emptied. Type it once more.")
+            form[name].help_text = format_html("{}<p>{}</p>", form[name].help_text, note)
     return set_status(render(request, template, {"form": form, **context}), form)
 
 
@@ -44,7 +54,7 @@ def warn_of_files(request: HttpRequest, *names: str | None) -> None:
     """Say so if the files of pictures that were removed or hidden could not be deleted yet."""
     if is_waiting(*names):
         message = _(
-            "Our picture store does not answer. The files of your old picture are deleted as soon "
-            "as it does."
+            "We cannot reach our pictures just now. The files of your old picture are deleted as "
+            "soon as we can."
         )
         messages.warning(request, message)
