@@ -20,8 +20,9 @@ def send_template_mail(
     request: HttpRequest, name: str, subject: str, email: str, *, link: str, **context: Any
 ) -> bool:
     """Render a template and mail it; return whether the mail server has taken it."""
-    site = f"{request.scheme}://{find_host(request)}"
-    context |= {"link": site + link, "reset": site + reverse("password_reset")}
+    host = find_host(request)
+    site = f"{request.scheme}://{host}"
+    context |= {"link": site + link, "reset": site + reverse("password_reset"), "host": host}
     message = render_to_string(f"registration/{name}_email.txt", context)
     return deliver(f"Likeness: {subject}", message, email)
 
