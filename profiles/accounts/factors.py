@@ -120,7 +120,7 @@ def drop_unused_codes(request: MemberRequest) -> None:
         request.session[FACTOR] = ""
 
 
-# Codes from an app
+# Sign-in codes from an app
 
 
 def make_key() -> str:

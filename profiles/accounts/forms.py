@@ -25,14 +25,32 @@ from .passkeys import use_passkey
 
 
 class SignInForm(AuthenticationForm):
-    """Django's, with a lock-out after too many wrong passwords."""
+    """Django's, which also takes a confirmed address, with a lock-out after wrong passwords."""
+
+    username = auth_forms.UsernameField(
+        label=gettext_lazy("User name or e-mail address"),
+        widget=forms.TextInput({"autofocus": True, "inputmode": "email"}),
+    )
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": gettext_lazy(
+            "This name or address and this password do not match. After several wrong attempts, "
+            "the right password is refused too, for a while. An address works only once it is "
+            "confirmed; until then, use your user name."
+        )
+    }
 
     request: HttpRequest  # The views of Django and its admin always give it.
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["username"]  # Django has set the length of a user name.
+        field.max_length = field.widget.attrs["maxlength"] = 254
 
     def clean(self) -> dict[str, Any]:
         if self.errors:  # A field is missing, so no password is checked.
             return super().clean()
-        with lock_out(self.request, self.cleaned_data["username"]):
+        with lock_out(self.request, self.cleaned_data["username"]) as username:
+            self.cleaned_data["username"] = username
             return super().clean()
 
 
@@ -115,7 +133,10 @@ class AppForm(ThrottledForm):
         step = find_step(self.key, self.cleaned_data["code"])
         if step is None:
             raise ValidationError(
-                _("This is not the code of that key. Check that your phone's clock is right.")
+                _(
+                    "This code does not fit. Type the one that the app shows now, "
+                    "and check your phone's clock."
+                )
             )
         return step
 
@@ -182,7 +203,18 @@ def check_again(user: User, password: str) -> bool:
     return is_right
 
 
-class PasswordChangeForm(auth_forms.PasswordChangeForm):
+class NewPasswordMixin(auth_forms.SetPasswordMixin):
+    """Checks the rules at the first password: Django does at the second, unless the two differ."""
+
+    def validate_password_for_user(self, user: User, name: str = "password2") -> None:
+        super().validate_password_for_user(user, name.replace("2", "1"))
+
+
+class NewPasswordForm(NewPasswordMixin, auth_forms.SetPasswordForm):
+    """Django's, for whoever has the link of a mail."""
+
+
+class PasswordChangeForm(NewPasswordMixin, auth_forms.PasswordChangeForm):
     """Django's, with a limit on guesses at the old password."""
 
     user: User
@@ -214,7 +246,7 @@ class PasswordForm(forms.Form):
         return self.cleaned_data["password"]
 
 
-class SignupForm(MailingForm, UserCreationForm):
+class SignupForm(MailingForm, NewPasswordMixin, UserCreationForm):
     """Makes an account without an address: it is set when it is confirmed."""
 
     class Meta:
@@ -223,7 +255,8 @@ class SignupForm(MailingForm, UserCreationForm):
         widgets = {"username": forms.TextInput({"autocomplete": "username"})}
         help_texts = {
             "username": gettext_lazy(
-                "Part of the address of your page. Letters a to z, digits, hyphens, underscores."
+                "3 to 30 characters: a to z, 0 to 9, - and _. Start with a letter or a digit. "
+                "It becomes part of the address of your page."
             )
         }
 
@@ -234,6 +267,11 @@ class SignupForm(MailingForm, UserCreationForm):
         if re.sub(r"[\d_-]", "", name.lower()) in settings.RESERVED_USERNAMES:
             raise ValidationError(_("This user name is reserved for the site. Choose another."))
         return name
+
+    def validate_password_for_user(self, user: User, name: str = "password2") -> None:
+        """Compare the password with what was typed as name and address, right or wrong."""
+        typed = {name: self.data.get(name, "")[:254] for name in ("username", "email")}
+        super().validate_password_for_user(User(**typed), name)
 
     def save_unless_taken(self) -> User | None:
         """Save the account; add an error and return None if the name has just been taken."""

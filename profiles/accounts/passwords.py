@@ -38,4 +38,4 @@ class FirstGuessValidator:
             raise ValidationError(message, code="password_breached")
 
     def get_help_text(self) -> str:
-        return _("Not one that was stolen from some site before.")
+        return _("Not one from a known leak.")

@@ -157,7 +157,7 @@ def codes(request: MemberRequest) -> HttpResponse:
     if request.method == "POST":
         if wait := count_attempt("mail", request.user.pk):
             return refuse(request, wait)
-        sentence = _("New recovery codes are made; the old ones no longer work.")
+        sentence = _("Your new recovery codes are ready. The old ones no longer work.")
         tell(request, sentence, sentence)
         return show_codes(request)
     context = {"left": request.user.recovery_codes.count()}

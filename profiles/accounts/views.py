@@ -25,7 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ..answers import render_form, warn_of_files
 from ..clients import remember_browser
 from ..models import CodeApp, MemberRequest, Profile, User
-from ..throttles import forget_guesses
+from ..throttles import forget_passwords
 from .addresses import (
     ask_for_change,
     cancel_change,
@@ -35,7 +35,14 @@ from .addresses import (
     undo_change,
 )
 from .events import log_event
-from .forms import EmailForm, PasswordChangeForm, PasswordForm, ResetForm, SignupForm
+from .forms import (
+    EmailForm,
+    NewPasswordForm,
+    PasswordChangeForm,
+    PasswordForm,
+    ResetForm,
+    SignupForm,
+)
 from .notices import mail_owner
 from .sessions import clear_site_data
 from .signing_in import enter
@@ -115,7 +122,7 @@ def make_reset_link(user: User) -> str:
 def cancel_email(request: MemberRequest) -> HttpResponse:
     """Cancel a change of the address that is not confirmed."""
     cancel_change(request.user)
-    messages.success(request, _("The change is cancelled."))
+    messages.success(request, _("Change cancelled."))
     return redirect("account")
 
 
@@ -216,6 +223,9 @@ class PasswordChangeView(views.PasswordChangeView):
 
     form_class = PasswordChangeForm
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return render_form(self.request, "registration/password_change_form.html", form)
+
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
         log_event(self.request, "password_changed", form.user)
@@ -228,13 +238,19 @@ class PasswordChangeView(views.PasswordChangeView):
 class PasswordResetConfirmView(views.PasswordResetConfirmView):
     """Django's, which mails the member, and signs this browser out as well."""
 
+    form_class = NewPasswordForm
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        page = "registration/password_reset_confirm.html"
+        return render_form(self.request, page, form, validlink=True)
+
     def form_valid(self, form: Any) -> HttpResponse:
         is_own = form.user == self.request.user
         response = super().form_valid(form)
         if is_own:
             logout(self.request)  # The new password has deleted the row, so none can be saved.
         log_event(self.request, "password_reset", form.user)
-        forget_guesses(form.user.username)
+        forget_passwords(self.request, form.user)
         remember_browser(self.request, response, form.user)
         subject = _("Your password was changed")
         mail_owner(self.request, form.user, "changed_password", subject)

@@ -1,5 +1,7 @@
 """Show pieces of code within a sentence, and a path."""
 
+import re
+
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -14,9 +16,10 @@ def code(text: object) -> SafeString:
 
 
 @register.filter
-def with_breaks(path: str) -> SafeString:
-    """Return a path as HTML that may be broken after each slash."""
-    return format_html_join(mark_safe("/<wbr>"), "{}", ((part,) for part in path.split("/")))
+def with_breaks(path: object) -> SafeString:
+    """Return a path or a name as HTML that may be broken after each slash and underscore."""
+    parts = re.split("(?<=[/_])", str(path))
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
 
 
 @register.filter
