@@ -115,7 +115,7 @@ def translate_browser(name: str) -> str:
     browser, _on, system = name.partition(" on ")
     if system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
-    return browser or _("Another browser")
+    return browser or _("Unknown browser")
 
 
 KNOWN, YEAR = "known", 365 * 24 * 60 * 60

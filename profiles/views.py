@@ -169,6 +169,6 @@ def avatar_delete(request: MemberRequest) -> HttpResponse:
         return render(request, "profiles/avatar_delete.html", {"profile": profile})
     old = profile.avatar.name
     profile.avatar.replace(None, description="")
-    messages.success(request, _("Your picture is removed."))
+    messages.success(request, _("Your picture has been removed."))
     warn_of_files(request, old)
     return redirect(profile)

@@ -10,10 +10,6 @@ SENTENCES = [
     gettext_noop("Enter a valid URL."),
     gettext_noop("Enter a valid email address."),
     gettext_noop("Enter the same password as before, for verification."),
-    gettext_noop(
-        "Please enter a correct %(username)s and password. Note that both fields may be "
-        "case-sensitive."
-    ),
     gettext_noop("Select a valid choice. %(value)s is not one of the available choices."),
     gettext_noop("The password is too similar to the %(verbose_name)s."),
     gettext_noop("The two password fields didn’t match."),

@@ -334,7 +334,7 @@ def test_a_change_that_waits_is_shown_and_can_be_cancelled(as_ada: Client) -> No
     read(as_ada, "/accounts/")  # After the message, which names the address as well.
     assert "A link was sent to <bdi>new@example.org</bdi>." in read(as_ada, "/accounts/")
     page = as_ada.post("/accounts/email/cancel/", follow=True).content.decode()
-    assert "The change is cancelled." in page
+    assert "Change cancelled." in page
     assert "new@example.org" not in page
     assert as_ada.post(find_link()).status_code == 400
     assert emails() == {"ada": "ada@example.org"}

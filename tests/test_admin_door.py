@@ -41,7 +41,7 @@ def test_a_member_is_told_that_the_admin_is_not_theirs(as_grace: Client) -> None
 def test_the_admin_asks_again_who_it_is(root: Client, later: Later) -> None:
     later(601)
     response = root.get("/admin/profiles/user/", follow=True)
-    assert "Is it you?" in response.content.decode()
+    assert "Confirm that it is you" in response.content.decode()
     fields = {"password": "pass phrase", "next": "/admin/profiles/user/"}
     assert root.post("/accounts/again/", fields).headers["Location"] == "/admin/profiles/user/"
     read(root, "/admin/profiles/user/")

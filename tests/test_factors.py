@@ -361,7 +361,11 @@ def test_a_mail_tells_of_each_change(as_ada: Client) -> None:
     as_ada.post("/accounts/app/remove/")
     bodies = [str(each.body) for each in mail.outbox]
     assert [each.to for each in mail.outbox] == [["ada@example.org"]] * 3
-    sentences = ["Codes from an app are set up.", "New recovery codes are made", "switched off."]
+    sentences = [
+        "Codes from an app are set up.",
+        "Your new recovery codes are ready.",
+        "switched off.",
+    ]
     assert all(map(str.__contains__, bodies, sentences))
     reset = "http://testserver/accounts/password_reset/"
     assert [reset in body for body in bodies] == [False, True, True]

@@ -42,7 +42,7 @@ from .helpers.pictures import draw_jpeg
 from .helpers.storages import Fault, FaultyStorage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-STORE_DOWN = "Our picture store does not answer"
+STORE_DOWN = "We cannot reach our pictures just now"
 # A first, a middle and a last file are enough to fail at each.
 SIZES = Sizes((64, 32), 32)
 FIELD = Profile._meta.get_field("avatar")
@@ -156,7 +156,11 @@ WAYS = {
     "a first upload": Way(upload, (PUBLIC,), "ada", prepare=empty),
     "another upload": Way(upload, (PUBLIC,), "ada", warns=True),
     "a removal": Way(
-        send("/profile/avatar/delete/"), (REMOVED,), "ada", "Your picture is removed", warns=True
+        send("/profile/avatar/delete/"),
+        (REMOVED,),
+        "ada",
+        "Your picture has been removed",
+        warns=True,
     ),
     "hiding": Way(
         send("/profile/edit/", visibility="private", **FIELDS),

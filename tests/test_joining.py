@@ -95,7 +95,7 @@ def test_a_user_name_that_is_taken_is_refused(name: str, client: Client, ada: Us
 @pytest.mark.parametrize("password", ["p4ss!", "password123", "maryshelley"])
 def test_a_weak_password_is_refused(password: str, client: Client) -> None:
     page = join(client, 400, username="maryshelley", password1=password, password2=password)
-    assert 'id="id_password2_error"' in page
+    assert 'id="id_password1_error"' in page
     assert password not in page.replace('value="maryshelley"', "")
 
 
@@ -119,7 +119,7 @@ def test_a_password_may_consist_of_anything(password: str, client: Client) -> No
 def test_the_form_says_beforehand_which_passwords_it_takes(client: Client) -> None:
     page = read(client, "/accounts/signup/")
     assert "At least 10 characters." in page
-    assert "Not one that was stolen from some site before." in page
+    assert "Not one from a known leak." in page
 
 
 @pytest.mark.parametrize("password", ["Pass1word", "x" * 9])
@@ -138,6 +138,48 @@ def test_what_was_typed_stays_when_joining_fails(client: Client) -> None:
     page = join(client, 400, password2="something else")
     assert 'value="mary"' in page
     assert 'value="mary@example.org"' in page
+
+
+def read_field(page: str, name: str) -> str:
+    """Return what stands between the label of a field and the end of the field itself."""
+    start = page.index(f'<label for="id_{name}"')
+    return page[start : page.index(">", page.index("<input", start))]
+
+
+def test_all_that_is_wrong_is_said_at_once(client: Client) -> None:
+    page = join(client, 400, username="A", email="ada", password1="x-ada", password2="y")
+    assert "Use 3 to 30 of the letters" in read_field(page, "username")
+    assert "This is not a complete e-mail address." in read_field(page, "email")
+    assert "10 characters" in read_field(page, "password1").partition("_error")[2]
+    assert "The two passwords differ." in read_field(page, "password2")
+    assert page.count("autofocus") == read_field(page, "username").count("autofocus") == 1
+
+
+@pytest.mark.parametrize("wrong", [{"username": "A"}, {"email": "mary"}])
+def test_passwords_that_are_not_sent_back_are_asked_for_again(
+    wrong: dict[str, str], client: Client
+) -> None:
+    page = join(client, 400, **wrong)
+    for name in ("password1", "password2"):
+        field = read_field(page, name)
+        assert "This field was emptied. Type it once more." in field
+        assert f'aria-describedby="id_{name}_helptext"' in field
+        assert "_error" not in field
+        assert "value" not in field
+    assert "This field was emptied. Type it once more." not in join(
+        client, 400, password1="", password2=""
+    )
+
+
+def test_the_focus_is_on_the_first_password_where_the_two_differ(client: Client) -> None:
+    page = join(client, 400, password2="something else")
+    assert page.count("autofocus") == read_field(page, "password1").count("autofocus") == 1
+
+
+def test_a_password_like_ones_address_is_refused(client: Client) -> None:
+    words = dict.fromkeys(("password1", "password2"), "marylebone.org")
+    page = join(client, 400, email="mary@marylebone.org", **words)
+    assert "id_password1_error" in page
 
 
 def test_who_is_signed_in_does_not_join_again(as_ada: Client) -> None:

@@ -27,7 +27,7 @@ from .conftest import list_media, make_person, make_picture, sign_in
 from .helpers.pictures import draw_jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STORES_DOWN = "Our picture store does not answer"
+STORES_DOWN = "We cannot reach our pictures just now"
 
 
 class TestStorage(FileSystemStorage):
@@ -86,7 +86,7 @@ def test_a_picture_that_could_not_be_deleted_goes_as_soon_as_the_storage_works(
 ) -> None:
     storage.broken = {"delete"}
     page = as_ada.post("/profile/avatar/delete/", follow=True).content.decode()
-    assert "Your picture is removed." in page
+    assert "Your picture has been removed." in page
     assert STORES_DOWN in page
     assert len(list_media(settings)) == 5
     storage.broken = set()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_deleting_an_account_asks_for_the_password(as_ada: Client) -> None:
     page = read(as_ada, "/accounts/delete/")
-    assert "This cannot be undone." in page
+    assert "It cannot be undone." in page
     assert 'type="password"' in page
     assert User.objects.exists()
 

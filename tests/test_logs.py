@@ -154,7 +154,7 @@ def test_the_page_of_an_error_shows_the_number_of_its_line(status: int, db: None
 
 def test_a_forbidden_page_shows_its_number(db: None, client: Client) -> None:
     page = render_to_string("403.html", request=client.get("/").wsgi_request)
-    assert "send the operator this number" in page
+    assert "send this number to the people who run the site" in page
 
 
 @pytest.mark.parametrize(

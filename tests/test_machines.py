@@ -109,9 +109,9 @@ def test_a_contact_or_imprint_that_leads_nowhere_is_an_error(
 
 
 def test_the_imprint_is_at_the_foot_of_each_page(ada: User, settings: LazySettings) -> None:
-    assert "Imprint" not in read(Client(), "/")
+    assert "Legal notice" not in read(Client(), "/")
     settings.IMPRINT_URL = "https://likeness.example/imprint?a=1&b=2"
-    link = '<a href="https://likeness.example/imprint?a=1&amp;b=2">Imprint</a>'
+    link = '<a href="https://likeness.example/imprint?a=1&amp;b=2">Legal notice</a>'
     for path in ("/", "/profiles/ada/", "/accounts/login/", "/profiles/nobody/"):
         assert link in read(Client(), path)
 
@@ -121,7 +121,7 @@ def test_the_imprint_is_on_the_page_of_an_error_too(db: None, settings: LazySett
     with connection.execute_wrapper(break_off):
         response = Client(raise_request_exception=False).get("/")
     assert response.status_code == 500
-    assert '<a href="/imprint">Imprint</a>' in response.content.decode()
+    assert '<a href="/imprint">Legal notice</a>' in response.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_first_passkey_comes_with_recovery_codes(as_ada: Client) -> None:
 
 def test_a_passkey_is_removed(as_ada: Client, phone: Authenticator) -> None:
     path = f"/accounts/passkeys/{Passkey.objects.get().pk}/remove/"
-    assert "“<bdi>My phone</bdi>” no longer opens your account." in read(as_ada, path)
+    assert "“<bdi>My phone</bdi>” will no longer open your account." in read(as_ada, path)
     as_ada.post(path)
     assert not enter(phone)
     client = Client()

@@ -15,25 +15,42 @@ from .conftest import sign_in
 from .helpers.accounts import PASSWORD, find_link, join, may_sign_in, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
+END = re.compile(r"[^\n]\n\n-- \nLikeness, testserver\s*\Z")  # Of each mail.
 
 
-@pytest.mark.parametrize("name", ["ada", "ADA", "aDa", " ada "])
-def test_a_member_signs_in_whatever_the_case_of_the_name(name: str, ada: User) -> None:
+@pytest.mark.parametrize("name", ["ada", "ADA", " aDa ", "ada@example.org", " ADA@Example.org"])
+def test_a_member_signs_in_by_name_or_address_in_any_case(name: str, ada: User) -> None:
     assert may_sign_in(name, "pass phrase")
 
 
-@pytest.mark.parametrize("name", ["grace", "ada@example.org", "a\0da", ""])
+@pytest.mark.parametrize("name", ["grace", "grace@example.org", "ada@", "@", "a\0da", ""])
 def test_nobody_else_signs_in(name: str, ada: User) -> None:
     assert not may_sign_in(name, "pass phrase")
 
 
-def test_the_sign_in_does_not_tell_who_is_a_member(ada: User, client: Client) -> None:
+def test_an_address_that_is_not_confirmed_signs_nobody_in(client: Client) -> None:
+    join(client)
+    assert not may_sign_in("mary@example.org", PASSWORD)
+    client.post(find_link())
+    assert may_sign_in("mary@example.org", PASSWORD)
+
+
+def test_the_address_of_another_account_is_not_found_by_ones_own(ada: User, client: Client) -> None:
+    join(client, email="ada@example.org")
+    assert not may_sign_in("ada@example.org", PASSWORD)
+    assert may_sign_in("ada@example.org", "pass phrase")
+
+
+@pytest.mark.parametrize("names", [("ada", "eve"), ("ada@example.org", "eve@example.org")])
+def test_the_sign_in_does_not_tell_who_is_a_member(
+    names: tuple[str, str], ada: User, client: Client
+) -> None:
     pages = []
-    for name in ("ada", "eve"):
+    for name in names:
         page = client.post("/accounts/login/", {"username": name, "password": "wrong"})
-        pages.append(re.sub(r'value="\w+"', "", page.content.decode()))
+        pages.append(re.sub(r'value="[\w@.]+"', "", page.content.decode()))
     assert pages[0] == pages[1]
-    assert "This user name and this password do not go together." in pages[0]
+    assert "This name or address and this password do not match." in pages[0]
 
 
 def test_a_closed_account_does_not_sign_in(ada: User) -> None:
@@ -84,7 +101,7 @@ def test_a_mere_link_signs_nobody_out(as_ada: Client) -> None:
 def test_a_member_changes_the_password_and_stays_signed_in(as_ada: Client) -> None:
     fields = {"old_password": "pass phrase", "new_password1": PASSWORD, "new_password2": PASSWORD}
     page = as_ada.post("/accounts/password_change/", fields, follow=True).content.decode()
-    assert "Your password is changed" in page
+    assert "Password changed" in page
     assert may_sign_in("ada", PASSWORD)
     assert not may_sign_in("ada", "pass phrase")
 
@@ -102,6 +119,26 @@ def test_the_old_password_is_asked_for_a_new_one(as_ada: Client) -> None:
     page = as_ada.post("/accounts/password_change/", fields).content.decode()
     assert 'id="id_old_password_error"' in page
     assert may_sign_in("ada", "pass phrase")
+
+
+def test_what_is_wrong_with_a_new_password_is_said_together(as_ada: Client) -> None:
+    wrong = {"old_password": "wrong", "new_password1": "short", "new_password2": "differs"}
+    response = as_ada.post("/accounts/password_change/", wrong)
+    assert response.status_code == 400
+    page = response.content.decode()
+    assert all(f'id="id_{name}_error"' in page for name in wrong)
+    wrong |= NEW
+    page = as_ada.post("/accounts/password_change/", wrong).content.decode()
+    assert page.count("This field was emptied. Type it once more.") == 2
+
+
+def test_a_link_of_a_mail_takes_no_weak_password(ada: User, client: Client) -> None:
+    client.post("/accounts/password_reset/", {"email": "ada@example.org"})
+    form = client.get(find_link()).headers["Location"]
+    response = client.post(form, {"new_password1": "short", "new_password2": "differs"})
+    assert response.status_code == 400
+    assert 'id="id_new_password1_error"' in response.content.decode()
+    assert client.post(form, NEW).status_code == 302
 
 
 @pytest.mark.parametrize("email", ["ada@example.org", "ADA@Example.org"])
@@ -142,6 +179,7 @@ def test_a_reset_does_not_tell_who_is_a_member(ada: User) -> None:
     assert answers[0] == answers[1]
     assert [message.to for message in mail.outbox] == [["ada@example.org"], ["eve@example.org"]]
     assert mail.outbox[0].subject == mail.outbox[1].subject
+    assert all(END.search(str(each.body)) for each in mail.outbox)
 
 
 def test_a_closed_account_gets_the_mail_of_a_stranger(ada: User, client: Client) -> None:
@@ -172,6 +210,7 @@ def test_a_changed_password_is_mailed_to_its_owner(as_ada: Client) -> None:
     assert "Hello ada," in message.body
     assert re.search(r"When: \w.* UTC\nBrowser: Firefox on Windows\n", str(message.body))
     assert "Network: 203.0.113.0/24\n" in message.body
+    assert END.search(str(message.body))
     assert find_link() == "/accounts/password_reset/"
 
 
@@ -202,7 +241,7 @@ def test_a_mail_that_cannot_be_sent_does_not_keep_the_old_password(
     monkeypatch.setattr("profiles.accounts.mails.send_mail", fail)
     fields = {"old_password": "pass phrase"} | NEW
     page = as_ada.post("/accounts/password_change/", fields, follow=True).content.decode()
-    assert "Your password is changed" in page
+    assert "Password changed" in page
     assert may_sign_in("ada", PASSWORD)
 
 

@@ -11,7 +11,7 @@ from .conftest import sign_in
 
 OWNERS_LINES = {
     "public": "Everyone can see this page.",
-    "members": "Only members, who have signed in, can see this page.",
+    "members": "Only members can see this page.",
     "private": "Only you can see this page.",
 }
 OWNERS_LINKS = ["/profile/avatar/", "/profile/edit/", "/profile/avatar/delete/"]
@@ -73,7 +73,7 @@ def test_a_stranger_cannot_tell_the_hidden_from_the_missing(
     missing = read(client, "/profiles/nobody/", 404)
     assert read(client, "/profiles/grace/", 404) == missing
     assert read(client, "/profiles/linus/", 404) == missing
-    assert "Nobody and nothing here" in missing
+    assert "Page not found" in missing
 
 
 def test_a_member_cannot_tell_the_hidden_from_the_missing(as_ada: Client, linus: User) -> None:
@@ -145,7 +145,7 @@ def test_owners_can_change_their_page(as_ada: Client) -> None:
 def test_owners_without_a_picture_are_not_asked_to_remove_it(as_ada: Client, ada: User) -> None:
     ada.profile.avatar.delete()
     page = read(as_ada, "/profiles/ada/")
-    assert "Upload your picture" in page
+    assert "Add your picture" in page
     assert "/profile/avatar/delete/" not in page
 
 

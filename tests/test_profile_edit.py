@@ -63,7 +63,7 @@ def test_everything_but_who_may_see_it_can_be_left_empty(as_ada: Client) -> None
     edit(as_ada, display_name="", location="", website="", bio="")
     assert str(read("ada")) == "ada"
     page = edit(as_ada, visibility="", status=400)
-    assert "This field is required." in page
+    assert "Fill this in." in page
 
 
 def test_nobody_elses_profile_changes(as_ada: Client, grace: User) -> None:

@@ -247,7 +247,7 @@ def test_a_search_of_spaces_shows_everyone(ada: User, client: Client) -> None:
 
 
 def test_an_empty_directory_says_so(db: None, client: Client) -> None:
-    assert "Nobody has uploaded a picture yet" in client.get("/").content.decode()
+    assert "Nobody has added a picture yet" in client.get("/").content.decode()
     assert "Nobody here yet" in client.get("/profiles/").content.decode()
 
 

@@ -53,6 +53,13 @@ def test_a_file_imports_only_files_further_down(path: str) -> None:
     assert imported <= set(below)
 
 
+@pytest.mark.parametrize("path", [path for path in TABLE if path.endswith(".js")])
+def test_a_script_imports_only_scripts_further_down(path: str) -> None:
+    names = re.findall(r"""(?:from |import\()"([./][^"]+)\"""", (ROOT / path).read_text("utf-8"))
+    imported = {str(Path(path).parent / name) for name in names}
+    assert imported <= set(TABLE[TABLE.index(path) + 1 :])
+
+
 def test_the_room_of_people_is_small() -> None:
     assert len(list((ROOT / "profiles").glob("*.py"))) <= 16
 

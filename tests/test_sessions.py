@@ -94,7 +94,7 @@ def is_signed_in(client: Client) -> bool:
 @pytest.mark.parametrize(("agent", "name"), BROWSERS.items())
 def test_a_browser_has_a_name_that_people_know(agent: str, name: str, ada: User) -> None:
     page = read(sign_in_from(agent), "/accounts/sessions/")
-    assert f"<bdi>{name or 'Another browser'}</bdi>" in page
+    assert f"<bdi>{name or 'Unknown browser'}</bdi>" in page
     assert Session.objects.get().browser == name
 
 
@@ -391,5 +391,5 @@ def test_who_was_signed_in_before_an_upgrade_still_is(ada: User) -> None:
     migration.copy(apps, SimpleNamespace(connection=connection))
     page = read(here, "/accounts/sessions/")
     assert page.count("Signed in since") == 1
-    assert "Another browser" in page
+    assert "Unknown browser" in page
     assert Session.objects.get().user == ada

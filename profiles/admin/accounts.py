@@ -90,8 +90,8 @@ class UserAdmin(ShortAdmin, BaseUserAdmin):
         except OSError:
             logger.exception("The picture store does not answer.")
             message = _(
-                "The account is saved, but its picture is still where it was: our picture store "
-                "does not answer. It is moved as soon as the store does."
+                "The account is saved, but its picture is still where it was: we cannot reach our "
+                "pictures just now. It is moved as soon as we can."
             )
             self.message_user(request, message, messages.WARNING)
 

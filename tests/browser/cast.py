@@ -84,7 +84,7 @@ def add_here() -> None:
     links = make_links(get_user_model().objects.get(username="long"))
     context = {
         "sentence": TOO_OFTEN % {"minutes": 60},
-        "heading": "Our picture store does not answer",
+        "heading": "We cannot reach our pictures just now",
         "advice": "Nothing has changed; your old picture is still there. Try again in a minute.",
     }
     broken: dict[str, str] = {

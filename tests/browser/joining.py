@@ -8,6 +8,6 @@ def join(page: Page, name: str, password: str) -> None:
     page.get_by_label("User name").fill(name)
     page.get_by_label("E-mail").fill(f"{name}@example.org")
     page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_label("Password confirmation").fill(password)
+    page.get_by_label("Password again").fill(password)
     page.get_by_role("button", name="Join").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")

@@ -95,6 +95,12 @@ def follow(name: str) -> Callable[[Page, Cast], None]:
     return act
 
 
+def go_to_the_end(page: Page, cast: Cast) -> None:
+    """Go from page to page, as those do whose browser has no script."""
+    while (link := page.locator("a[rel=next]")).count():
+        page.goto(str(link.evaluate("link => link.href")))
+
+
 def send_old(page: Page, cast: Cast) -> None:
     """Send a form whose cookie is gone."""
     page.context.clear_cookies()
@@ -123,6 +129,14 @@ def frame(page: Page, cast: Cast) -> None:
     """Choose a photo, and stop where it can be moved under its frame."""
     choose(page, draw_jpeg(exif=make_exif()))
     page.get_by_role("application").wait_for()
+
+
+def look_into_camera(page: Page, cast: Cast) -> None:
+    """Turn on the camera of the computer."""
+    page.locator("[data-state=choose]").wait_for()
+    # Not by a real click: on a touch screen it is not offered.
+    page.locator("#use-camera").evaluate("button => button.click()")
+    page.locator("#shutter").wait_for()
 
 
 def frame_small(page: Page, cast: Cast) -> None:
@@ -188,11 +202,20 @@ def show(template: str) -> Callable[[Page, Cast], None]:
     return act
 
 
+CAMERA = """
+    const camera = { kind: "videoinput" };
+    MediaDevices.prototype.enumerateDevices = async () => [camera];
+    MediaDevices.prototype.getUserMedia = async () => {
+        const canvas = document.createElement("canvas");
+        canvas.getContext("2d").fillRect(0, 0, 150, 150);
+        return canvas.captureStream();
+    };
+"""
 CANNOT_CUT = "HTMLCanvasElement.prototype.toBlob = (done) => done(null);"
 PAGES = {
     "home": State("/"),
     "list": State("/profiles/"),
-    "list-last": State("/profiles/?after=AAAAAAAAAAU"),
+    "list-last": State("/profiles/", act=go_to_the_end),
     "list-found": State("/profiles/?q=dvorak"),
     "list-nobody": State("/profiles/?q=" + "xyz" * 33),
     "person": State("/profiles/ada/"),
@@ -269,6 +292,7 @@ PAGES = {
     "delete-refused": State("/accounts/delete/", "bare", send),
     "preferences": State("/preferences/"),
     "xray": State("/profiles/", act=look_inside),
+    "picture-camera": State("/profile/avatar/", "ada", look_into_camera, script=CAMERA),
     "picture-framed": State("/profile/avatar/", "ada", frame),
     "picture-blurred": State("/profile/avatar/", "ada", frame_small),
     "picture-whole": State("/profile/avatar/", "ada", frame, script=CANNOT_CUT),

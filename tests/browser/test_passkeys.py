@@ -93,7 +93,7 @@ def test_a_member_signs_in_by_a_touch(context: BrowserContext) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Edit profile")
     sign_out(page)
     give_password(page, "maryam", "/accounts/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Second step")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Enter your code")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
     assert faults == []
@@ -162,7 +162,7 @@ def test_codes_work_without_a_script(browser: Browser, named: str) -> None:
     for code in (app.now(), recovery):
         sign_out(page)
         give_password(page, "lise", "/accounts/")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Second step")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Enter your code")
         expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()
         page.get_by_label("Code", exact=True).fill(code)
         page.get_by_role("button", name="Continue").click()

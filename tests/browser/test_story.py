@@ -24,7 +24,7 @@ def photo(tmp_path: Path) -> Path:
 
 def join(page: Page, name: str) -> None:
     page.goto("/")
-    page.get_by_role("link", name="Upload your picture").click()
+    page.get_by_role("link", name="Add your picture").click()
     joining.join(page, name, WORD)
 
 
@@ -88,13 +88,13 @@ def test_the_whole_story_by_keyboard_alone(
     page = context.new_page()
     faults = watch(page)
     page.goto("/")
-    enter(page, page.get_by_role("link", name="Upload your picture"))
+    enter(page, page.get_by_role("link", name="Add your picture"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Join Likeness")
     for label, text in {
         "User name": name,
         "E-mail": f"{name}@example.org",
         "Password": WORD,
-        "Password confirmation": WORD,
+        "Password again": WORD,
     }.items():
         field = page.get_by_label(label, exact=True)
         if not field.evaluate("element => element === document.activeElement"):
@@ -152,8 +152,8 @@ def test_people_are_found_and_paged_through(plain: Page) -> None:
     plain.goto("/profiles/")
     expect(plain.locator(".people li")).to_have_count(24)
     first = plain.locator(".people b").first.inner_text()
-    plain.get_by_role("link", name="Show more people").click()
-    plain.get_by_role("link", name="Newer people").click()
+    plain.get_by_role("link", name="Next page").click()
+    plain.get_by_role("link", name="Previous page").click()
     expect(plain.locator(".people b").first).to_have_text(first)
     plain.get_by_role("searchbox", name="Find people by name").fill("dvorak")
     plain.get_by_role("button", name="Search").click()

@@ -24,10 +24,11 @@ def join(client: Client, status: int = 302, **changes: str) -> str:
 
 
 def read(client: Client, url: str, status: int = 200) -> str:
-    """Return a page without its CSRF tokens, which differ each time."""
+    """Return a page without what differs each time: CSRF tokens, the initials of a new member."""
     response = client.get(url)
     assert response.status_code == status
-    return re.sub(r'value="\w{64}"', "", response.content.decode())
+    varying = r'value="\w{64}"|<svg class="avatar .*?</svg>'
+    return re.sub(varying, "", response.content.decode(), flags=re.DOTALL)
 
 
 def find_link(number: int = -1) -> str:

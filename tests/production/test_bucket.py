@@ -226,7 +226,7 @@ def test_while_the_bucket_is_down_the_form_says_so_and_the_old_picture_stays(
             site.ada.upload("/profile/avatar/", "avatar", draw_jpeg(50, 50))
         with refused.value as answer:
             assert (answer.code, answer.headers["Retry-After"]) == (503, "60")
-            assert "Our picture store does not answer." in answer.read().decode()
+            assert "We cannot reach our pictures just now." in answer.read().decode()
         assert site.find_picture() == before
     assert site.bucket.list() == files
 
@@ -237,7 +237,7 @@ def test_while_the_bucket_is_down_no_audience_changes(site: Site) -> None:
         site.show_to("public")
     with refused.value as answer:
         assert answer.code == 503
-        assert "Our picture store does not answer." in answer.read().decode()
+        assert "We cannot reach our pictures just now." in answer.read().decode()
     assert site.find_picture().startswith("/media/protected/")
 
 
@@ -246,7 +246,7 @@ def test_while_the_bucket_is_down_a_page_without_a_form_says_so(state: str, site
     with site.line.being(state):
         response, body = site.ask("/accounts/export/", site.ada)
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
-    assert "Our picture store does not answer" in body.decode()
+    assert "We cannot reach our pictures just now" in body.decode()
 
 
 def test_while_the_bucket_is_down_a_picture_can_be_removed(site: Site) -> None:
@@ -255,8 +255,8 @@ def test_while_the_bucket_is_down_a_picture_can_be_removed(site: Site) -> None:
     linus.upload("/profile/avatar/", "avatar", draw_jpeg())
     with site.line.being("cut"):
         page = linus.send("/profile/avatar/delete/")
-    assert "Your picture is removed." in page
-    assert "The files of your old picture are deleted as soon as it does." in page
+    assert "Your picture has been removed." in page
+    assert "The files of your old picture are deleted as soon as we can." in page
     assert len(set(site.bucket.list()) - before) == 5
     assert site.manage("tidy", "--now").returncode == 0
     assert set(site.bucket.list()) == before

@@ -34,7 +34,7 @@ print(client.cookies["sessionid"].value)
 TOKEN = "t" * 32
 PAGE, SCRIPT = "text/html", "application/json"
 CANNOT_SAVE = "We cannot save anything just now"
-NO_STORE = "Our picture store does not answer"
+NO_STORE = "We cannot reach our pictures just now"
 
 
 @dataclass
