@@ -29,6 +29,8 @@ def test_a_visitor_joins_is_seen_and_removes_the_picture(
     join(engine, site, name)
     engine.choose("#id_avatar", photo)
     wait(engine, f"{STATE} === 'frame'")
+    # The list of details comes later, and moves what is below it.
+    wait(engine, "document.querySelector('#tells').textContent")
     promise = engine.run("document.querySelector('#promise').innerText")
     assert promise == "Only this square is sent. The rest of the photo stays on this device."
     move_photo(engine)
