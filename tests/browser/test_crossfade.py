@@ -29,12 +29,9 @@ END = """async () => {
 
 @pytest.fixture
 def page(browser: Browser, site: str) -> Iterator[Page]:
-    """A page that loads all its files anew, as after a deploy or while one develops."""
+    """The list, whose style sheets a person's page has as well: they are in the cache then."""
     context = browser.new_context(base_url=site)
     page = context.new_page()
-    wire = context.new_cdp_session(page)
-    wire.send("Network.enable")
-    wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
     faults = watch(page)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.add_init_script(STOP + RECORD)
