@@ -88,3 +88,17 @@ def test_scripts_import_each_other_by_names_that_change_with_them(collected: Pat
 def test_no_template_names_a_static_or_media_file_by_its_address() -> None:
     for path in TEMPLATES:
         assert not re.search(r"[\"'(](/static/|/media/)", path.read_text()), path
+
+
+def test_the_admin_has_the_colours_of_the_site() -> None:
+    # The name of each can be another: the admin has an `--accent` of its own.
+    site, admin = (
+        set(
+            re.findall(
+                r": (light-dark\(.+?\));", (ROOT / "static/css" / name).read_text(encoding="utf-8")
+            )
+        )
+        for name in ("site.css", "admin.css")
+    )
+    assert len(admin) > 8
+    assert admin <= site
