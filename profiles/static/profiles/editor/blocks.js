@@ -127,7 +127,7 @@ async function readItemTypes(iinf) {
   return types;
 }
 
-/** Yield id, start and size of each item that lies in the file, by its first piece. */
+/** Yield id, start and size of the first piece of each item; not of those in the box `idat`. */
 function* readItemPlaces(iloc) {
   const version = iloc.number(0, 1);
   const idSize = version === 2 ? 4 : 2;
