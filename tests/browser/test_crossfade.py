@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from .conftest import watch
+from .faults import watch
 
 # Stops each fade at its begin, and remembers how long its parts would take.
 STOP = """window.durations = new Promise((resolve) => {
@@ -29,9 +29,12 @@ END = """async () => {
 
 @pytest.fixture
 def page(browser: Browser, site: str) -> Iterator[Page]:
-    """The list, whose style sheets a person's page has as well: they are in the cache then."""
+    """The list, in a browser that asks for each style sheet anew: that went wrong most often."""
     context = browser.new_context(base_url=site)
     page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     faults = watch(page)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.add_init_script(STOP + RECORD)
