@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 PEOPLE = ".people li"
 NEW = f"{PEOPLE}:nth-child(25) a"
@@ -39,3 +40,43 @@ def test_where_no_more_people_come_the_link_is_followed(visit: Callable[..., Pag
     )
     page.get_by_role("link", name="Show more people").click()
     expect(page.get_by_role("link", name="Previous page")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["home", "own"])  # a guest and a member
+def test_who_comes_back_from_a_person_finds_the_added_people_where_they_were(
+    name: str, visit: Callable[..., Page]
+) -> None:
+    page = visit(name, viewport={"width": 390, "height": 600})
+    page.get_by_role("link", name="People", exact=True).click()
+    page.get_by_role("link", name="Show more people").click()
+    expect(page.locator(NEW)).to_be_focused()
+    people = page.locator(PEOPLE).count()
+    person = page.locator(NEW)
+    person.scroll_into_view_if_needed()
+    place = page.evaluate("scrollY")
+    person.click()
+    expect(page.locator(".person")).to_be_visible()
+    page.go_back()
+    expect(page.locator(PEOPLE)).to_have_count(people)
+    page.wait_for_function("place => Math.abs(scrollY - place) < 2", arg=place)
+    expect(page.get_by_role("link", name="Show more people")).to_have_count(0)
+
+
+def test_a_click_while_people_come_back_adds_nobody_twice(visit: Callable[..., Page]) -> None:
+    page = visit("list")
+    page.get_by_role("link", name="Show more people").click()
+    expect(page.locator(NEW)).to_be_focused()
+    people = page.locator(PEOPLE).count()
+    page.locator(NEW).click()
+    expect(page.locator(".person")).to_be_visible()
+    held: list[Route] = []
+    page.route("**/profiles/?after=*", lambda route: held.append(route))
+    with page.expect_request("**/profiles/?after=*"):
+        page.go_back()
+    more = page.get_by_role("link", name="Show more people")
+    expect(more).to_have_attribute("aria-disabled", "true")
+    more.click(force=True)
+    [route] = held
+    route.continue_()
+    expect(page.locator(PEOPLE)).to_have_count(people)
+    expect(more).to_have_count(0)
