@@ -35,7 +35,7 @@ function markPictures(marks) {
     picture.dataset.xray = kind;
     const mark = document.createElement("span");
     mark.dataset.xray = kind;
-    mark.textContent = kind === "drawn" && box.width < 100 ? "–" : texts[kind];
+    mark.textContent = texts[kind] ?? "–";
     mark.style.left = `${box.left + scrollX}px`;
     mark.style.top = `${box.top + scrollY}px`;
     mark.style.maxWidth = `${box.width}px`;

@@ -12,8 +12,8 @@ DIALOG = """
   - heading "Remove your picture?" [level=2]
   - paragraph: This cannot be undone. Your initials will be shown instead.
   - paragraph:
-    - button "Cancel"
     - button "Remove picture"
+    - button "Cancel"
 """
 
 

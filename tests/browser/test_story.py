@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ..helpers.pictures import draw_jpeg, make_exif
 from ..helpers.servers import find
 from . import joining
-from .conftest import watch
 from .editor import expect_editor
+from .faults import watch
 
 WORD = "correct horse battery"
 
@@ -48,7 +48,7 @@ def test_a_visitor_joins_and_uploads_a_picture(plain: Page, photo: Path, mail: P
     plain.get_by_label("Description (optional)").fill("At sea, laughing")
     plain.get_by_role("button", name="Save picture").click()
     expect(plain.get_by_role("heading", name="Your picture is saved")).to_be_visible()
-    expect(plain.locator(".receipt")).to_contain_text("the place")
+    expect(plain.locator(".receipt")).to_contain_text("place, ")
     expect(plain.get_by_role("img", name="At sea, laughing")).to_be_visible()
     expect(plain.get_by_text("Everyone can see this page.")).to_be_visible()
     assert is_drawn(plain, "img.avatar")
@@ -101,8 +101,8 @@ def test_the_whole_story_by_keyboard_alone(
             tab_to(page, field)
         page.keyboard.type(text)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
-    tab_to(page, page.get_by_label("Members, who have signed in"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your name, and who can see you")
+    tab_to(page, page.get_by_label("Members only"))
     page.keyboard.press("ArrowUp")
     expect(page.get_by_label("Everyone")).to_be_checked()
     enter(page, page.get_by_role("button", name="Continue to your picture"))
@@ -118,7 +118,7 @@ def test_the_whole_story_by_keyboard_alone(
     page.wait_for_load_state()  # So that the dialog's script is there.
     enter(page, page.get_by_role("link", name="Remove picture"))
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()
-    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("svg.avatar text")).to_have_text("T")
     enter(page, page.get_by_role("button", name="Sign out"))

@@ -82,7 +82,7 @@ def test_static_pictures_and_initials_differ_from_media(page: Page) -> None:
     switch_on(page)
     expect(page.locator("main > img")).to_have_css("outline-style", "solid")
     expect(page.locator(".xray-marks [data-xray=static]")).to_have_text("S")
-    expect(page.locator(".xray-marks [data-xray=drawn]")).to_have_text("drawn in the page, no file")
+    expect(page.locator(".xray-marks [data-xray=drawn]")).to_have_text("–")
     expect(page.locator("svg.avatar")).to_have_css("outline-style", "dotted")
 
 
