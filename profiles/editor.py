@@ -5,10 +5,6 @@ from typing import Any
 from .pictures.avatar import SMALL_PIXELS_PER_COLOUR
 from .pictures.limits import BRANDS, MAX_BYTES, MIN_SIDE, SIGNATURES
 from .pictures.names import MAX_PIXEL_ART_SIDE, Sizes
-from .pictures.traces import SIGNS
-
-# The traces that the page promises to keep on the device.
-PROMISED = ("place", "camera", "date")
 
 
 def describe_server(sizes: Sizes) -> dict[str, Any]:
@@ -21,5 +17,4 @@ def describe_server(sizes: Sizes) -> dict[str, Any]:
         "side": sizes.widths[0],
         "maxPixelArtSide": MAX_PIXEL_ART_SIDE,
         "pixelsPerColour": SMALL_PIXELS_PER_COLOUR,
-        "exifTags": {kind: sorted(SIGNS[kind][0]) for kind in PROMISED},
     }

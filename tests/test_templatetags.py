@@ -14,7 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from profiles.models import Profile, User
 from profiles.pictures.initials import get_initials
-from profiles.templatetags.receipts import trace_name
+from profiles.pictures.traces import TRACES
+from profiles.templatetags.receipts import trace_name, trace_names
 
 from .helpers.pictures import draw, draw_jpeg, draw_noise, encode
 from .test_uploads import upload_named
@@ -273,8 +274,9 @@ def test_a_template_cannot_change_a_picture(change: str, ada: User) -> None:
     assert Profile.objects.get(user=ada).avatar
 
 
-def test_a_kind_of_trace_has_a_name() -> None:
-    assert [trace_name(kind) for kind in ("place", "camera")] == ["the place", "the camera"]
+def test_each_kind_of_trace_has_a_name() -> None:
+    assert [trace_name(kind) for kind in ("place", "camera")] == ["place", "camera"]
+    assert set(TRACES) <= set(trace_names())
 
 
 def test_a_kind_of_trace_without_a_name_is_named_as_it_is() -> None:

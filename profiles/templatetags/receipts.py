@@ -1,32 +1,34 @@
-"""What the receipt of an upload says."""
+"""What the receipt of an upload and the list before it say."""
 
 from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from ..pictures.traces import TRACES
-
 register = template.Library()
+
+
+@register.simple_tag
+def trace_names() -> dict[str, str]:
+    """Return the kinds of traces in words: those of traces.py, and those of tells.js."""
+    return {
+        "place": _("place"),
+        "date": _("date"),
+        "camera": _("camera"),
+        "lens": _("lens"),
+        "serial": _("serial number"),
+        "name": _("name"),
+        "author": _("author"),
+        "software": _("software"),
+        "edits": _("software"),
+        "comment": _("comment"),
+        "preview": _("preview"),
+    }
 
 
 @register.filter
 def trace_name(kind: str) -> str:
     """Return in words what kind of trace was thrown away."""
-    names = {
-        "place": _("the place"),
-        "camera": _("the camera"),
-        "date": _("the date"),
-        "author": _("the author"),
-        "edits": _("the program it was edited with"),
-        "comment": _("a comment"),
-    }
-    return names.get(kind, kind)
-
-
-@register.simple_tag
-def trace_names() -> dict[str, str]:
-    """Return all kinds of traces, in words."""
-    return {kind: trace_name(kind) for kind in TRACES}
+    return trace_names().get(kind, kind)
 
 
 @register.filter

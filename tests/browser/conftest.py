@@ -1,7 +1,6 @@
 """A real browser, and the site in production mode for it to look at."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Response, expect, sync_playwright
 
 from ..helpers.servers import GUNICORN, ROOT, make_environment, manage, serve
 from .cast import Cast, add_cast
+from .editor import get_touch, open_editor, sign_up
 from .engines import Chromium, Engine, open_firefox, open_webkit
+from .faults import watch
 from .pages import EMPTY_PAGES, PAGES
 
 # As root there is no sandbox; and nothing may ask anyone outside.
@@ -31,8 +32,11 @@ expect.set_options(timeout=20_000)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The Chromium that tests/browser/setup.sh found; else Playwright's own."""
-    path = os.environ.get("LIKENESS_CHROMIUM") or None
+    """Start chromium-headless-shell, else what setup.sh found, else Playwright's own.
+
+    The first has the same engine and no camera; a page costs it a third of the CPU.
+    """
+    path = shutil.which("chromium-headless-shell") or os.environ.get("LIKENESS_CHROMIUM") or None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -97,48 +101,93 @@ def empty_house(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Ite
         yield house
 
 
-@pytest.fixture(scope="session", params=[*PAGES, *EMPTY_PAGES])
-def opened(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Each page of the inventory, opened once."""
-    house = request.getfixturevalue("empty_house" if request.param in EMPTY_PAGES else "house")
-    context = browser.new_context()
-    page = context.new_page()
+@pytest.fixture(scope="session")
+def sources() -> dict[str, str]:
+    """The HTML of each page that was opened by its name so far, as it was sent."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def look(
+    browser: Browser, request: pytest.FixtureRequest, sources: dict[str, str]
+) -> Iterator[Callable[..., Page]]:
+    """Open a page of the inventory by its name, for tests that only look at it.
+
+    Pages with the same options are opened in one tab, since a new one costs more than most pages.
+    """
+    tabs: dict[str, Page] = {}
+
+    def look(name: str, **options: Any) -> Page:
+        state = (PAGES | EMPTY_PAGES)[name]
+        key = f"{state.script} {state.is_plain} {options}"
+        if key in tabs:
+            tabs[key].unroute_all()
+            tabs[key].evaluate("sessionStorage.clear()")
+        else:
+            tabs[key] = browser.new_context(**options).new_page()
+        page = tabs[key]
+        sent: list[Response] = []
+
+        def note(answer: Response) -> None:
+            if answer.request.is_navigation_request():
+                sent.append(answer)
+
+        page.on("response", note)
+        open_page(page, name, request)
+        page.remove_listener("response", note)
+        if not options:
+            sources[name] = sent[-1].text()
+        return page
+
+    yield look
+    for page in tabs.values():
+        page.context.close()
+
+
+def open_page(page: Page, name: str, request: pytest.FixtureRequest) -> None:
+    """Open a page of the inventory, which asks no other host for anything."""
+    house = request.getfixturevalue("empty_house" if name in EMPTY_PAGES else "house")
     requests: list[str] = []
-    page.on("request", lambda asked: requests.append(asked.url))
-    (PAGES | EMPTY_PAGES)[request.param].open(page, house.url, house.cast)
+
+    def note(asked: Request) -> None:
+        requests.append(asked.url)
+
+    page.on("request", note)
+    (PAGES | EMPTY_PAGES)[name].open(page, house.url, house.cast)
+    page.remove_listener("request", note)
     assert [url for url in requests if not url.startswith((house.url, "blob:"))] == []
-    yield page
-    context.close()
+
+
+@pytest.fixture(scope="session", params=[*PAGES, *EMPTY_PAGES])
+def opened(look: Callable[..., Page], request: pytest.FixtureRequest) -> Page:
+    """Each page of the inventory, opened once."""
+    return look(request.param)
 
 
 @pytest.fixture
-def each_page(opened: Page) -> Page:
+def each_page(opened: Page) -> Iterator[Page]:
     """Each page of the inventory as it was when it was opened, for tests that only look at it."""
+    yield opened
     opened.set_viewport_size({"width": 1280, "height": 720})
     opened.emulate_media(color_scheme="light", reduced_motion="no-preference", forced_colors="none")
     opened.evaluate("document.documentElement.style.fontSize = ''")
-    return opened
 
 
 @pytest.fixture
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Open a page of the inventory by its name, in a browser with options of one's own.
 
-    No page asks any other host for anything. `answers` fills with what it was sent.
+    `answers` fills with what it was sent.
     """
     contexts = []
 
     def visit(name: str, answers: list[Response] | None = None, **options: Any) -> Page:
-        house = request.getfixturevalue("empty_house" if name in EMPTY_PAGES else "house")
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        requests: list[str] = []
-        page.on("request", lambda asked: requests.append(asked.url))
         if answers is not None:
             page.on("response", lambda answer: answers.append(answer))
-        (PAGES | EMPTY_PAGES)[name].open(page, house.url, house.cast)
-        assert [url for url in requests if not url.startswith((house.url, "blob:"))] == []
+        open_page(page, name, request)
         return page
 
     yield visit
@@ -181,19 +230,30 @@ def calm(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterato
     assert faults == []
 
 
-def watch(page: Page) -> list[str]:
-    """Return a list that fills with what the browser complains of, but the answers we mean."""
-    faults: list[str] = []
+@pytest.fixture(scope="module")
+def member(browser: Browser, site: str, request: pytest.FixtureRequest) -> Any:
+    """The browser's state of somebody who has signed up for the tests of one file."""
+    return sign_up(browser, site, request.module.__name__.rpartition("_")[2])
 
-    def note(message: ConsoleMessage) -> None:
-        # A test may type before the page has put the focus where it wants it.
-        meant = r"status of (400|401|404|413|503)|ERR_INTERNET_DISCONNECTED|\[DOM\]"
-        meant += "|^Autofocus |^Clear-Site-Data "
-        if not re.search(meant, message.text):
-            faults.append(message.text)
 
-    page.on("console", note)
-    return faults
+@pytest.fixture
+def door(site: str) -> str:
+    """The address of the site whose editor is opened."""
+    return site
+
+
+@pytest.fixture
+def phone(browser: Browser, door: str, member: Any) -> Iterator[Page]:
+    """The editor on a phone."""
+    with open_editor(browser, door, member, **get_touch()) as page:
+        yield page
+
+
+@pytest.fixture
+def desk(browser: Browser, door: str, member: Any) -> Iterator[Page]:
+    """The editor on a computer."""
+    with open_editor(browser, door, member, viewport={"width": 1440, "height": 900}) as page:
+        yield page
 
 
 @pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])

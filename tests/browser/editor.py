@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from ..helpers.pictures import QUARTERS
 from . import joining
-from .conftest import watch
+from .faults import watch
 
 PASSWORD = "correct horse battery"
 PROMISE = "Only this square is sent. The rest of the photo stays on your phone."

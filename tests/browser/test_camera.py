@@ -21,7 +21,6 @@ from .editor import (
     get_touch,
     measure_distance,
     open_editor,
-    sign_up,
 )
 from .engines import Chromium, wait
 
@@ -91,12 +90,6 @@ def camera(browser: Browser) -> Iterator[Browser]:
         yield camera
 
 
-@pytest.fixture(scope="module")
-def kare(browser: Browser, site: str) -> Any:
-    """The browser's state of a member."""
-    return sign_up(browser, site, "kare")
-
-
 @contextmanager
 def open_desk(
     camera: Browser, site: str, state: Any, script: str = "", **options: Any
@@ -111,9 +104,9 @@ def open_desk(
 
 
 @pytest.fixture
-def desk(camera: Browser, site: str, kare: Any) -> Iterator[Page]:
+def desk(camera: Browser, site: str, member: Any) -> Iterator[Page]:
     """The editor on a computer whose camera may be used."""
-    with open_desk(camera, site, kare) as page:
+    with open_desk(camera, site, member) as page:
         yield page
 
 
@@ -190,10 +183,10 @@ def test_the_camera_is_off_when_a_photo_is_dropped_instead(desk: Page, tmp_path:
 
 
 def test_a_camera_that_is_allowed_too_late_stays_off(
-    camera: Browser, site: str, kare: Any, tmp_path: Path
+    camera: Browser, site: str, member: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(draw_jpeg())
-    with open_desk(camera, site, kare, LATE) as page:
+    with open_desk(camera, site, member, LATE) as page:
         page.get_by_role("button", name="Use the camera").click()
         expect(page.get_by_role("status")).to_have_text(
             "Your browser asks whether this page may use the camera."
@@ -206,10 +199,10 @@ def test_a_camera_that_is_allowed_too_late_stays_off(
 
 
 def test_a_photo_that_opens_slowly_is_not_shown_over_the_camera(
-    camera: Browser, site: str, kare: Any, tmp_path: Path
+    camera: Browser, site: str, member: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(draw_jpeg())
-    with open_desk(camera, site, kare, SLOW) as page:
+    with open_desk(camera, site, member, SLOW) as page:
         page.locator("[name=avatar]").set_input_files(tmp_path / "photo.jpg")
         expect(page.get_by_role("status")).not_to_be_empty()
         turn_on(page)
@@ -221,9 +214,9 @@ def test_a_photo_that_opens_slowly_is_not_shown_over_the_camera(
 
 
 def test_a_camera_that_is_allowed_after_the_picture_was_saved_stays_off(
-    camera: Browser, site: str, kare: Any
+    camera: Browser, site: str, member: Any
 ) -> None:
-    with open_desk(camera, site, kare, LATE) as page:
+    with open_desk(camera, site, member, LATE) as page:
         page.get_by_role("button", name="Use the camera").click()
         wait(Chromium(page), "window.allow")
         page.evaluate("allow(); allow = null")
@@ -238,8 +231,10 @@ def test_a_camera_that_is_allowed_after_the_picture_was_saved_stays_off(
         expect_receipt(page)
 
 
-def test_the_view_is_a_mirror_and_the_picture_is_not(camera: Browser, site: str, kare: Any) -> None:
-    with open_desk(camera, site, kare, SIDED) as page:
+def test_the_view_is_a_mirror_and_the_picture_is_not(
+    camera: Browser, site: str, member: Any
+) -> None:
+    with open_desk(camera, site, member, SIDED) as page:
         turn_on(page)
         expect(page.locator("video")).to_have_css("transform", "matrix(-1, 0, 0, 1, 0, 0)")
         take(page)
@@ -265,9 +260,9 @@ def test_the_view_is_a_mirror_and_the_picture_is_not(camera: Browser, site: str,
     ],
 )
 def test_why_no_picture_can_be_taken_is_said(
-    script: str, sentence: str, camera: Browser, site: str, kare: Any
+    script: str, sentence: str, camera: Browser, site: str, member: Any
 ) -> None:
-    with open_desk(camera, site, kare, script) as page:
+    with open_desk(camera, site, member, script) as page:
         page.get_by_role("button", name="Use the camera").click()
         expect(page.locator("#trouble")).to_be_focused()
         expect(page.locator("#trouble")).to_contain_text(sentence)
@@ -276,17 +271,17 @@ def test_why_no_picture_can_be_taken_is_said(
 
 
 def test_who_refuses_the_camera_reads_how_to_allow_it(
-    camera: Browser, site: str, kare: Any
+    camera: Browser, site: str, member: Any
 ) -> None:
-    with open_desk(camera, site, kare, permissions=[]) as page:
+    with open_desk(camera, site, member, permissions=[]) as page:
         page.context.grant_permissions([])
         page.get_by_role("button", name="Use the camera").click()
         expect(page.locator("#trouble")).to_contain_text("Allow it beside the page’s address")
         expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
 
 
-def test_a_camera_that_is_pulled_out_is_said(camera: Browser, site: str, kare: Any) -> None:
-    with open_desk(camera, site, kare) as page:
+def test_a_camera_that_is_pulled_out_is_said(camera: Browser, site: str, member: Any) -> None:
+    with open_desk(camera, site, member) as page:
         turn_on(page)
         page.evaluate("tracks[0].dispatchEvent(new Event('ended'))")
         expect(page.locator("#trouble")).to_contain_text("There is no camera any more.")
@@ -294,14 +289,14 @@ def test_a_camera_that_is_pulled_out_is_said(camera: Browser, site: str, kare: A
 
 
 def test_the_camera_is_offered_where_there_is_one_and_not_on_phones(
-    camera: Browser, site: str, kare: Any
+    camera: Browser, site: str, member: Any
 ) -> None:
     button = "Use the camera"
-    with open_desk(camera, site, kare) as page:
+    with open_desk(camera, site, member) as page:
         expect(page.get_by_role("button", name=button)).to_be_visible()
-    with open_desk(camera, site, kare, WITHOUT) as page:
+    with open_desk(camera, site, member, WITHOUT) as page:
         expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
         expect(page.get_by_role("button", name=button)).to_be_hidden()
-    with open_desk(camera, site, kare, **get_touch()) as page:
+    with open_desk(camera, site, member, **get_touch()) as page:
         expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
         expect(page.get_by_role("button", name=button)).to_be_hidden()

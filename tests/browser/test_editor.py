@@ -1,7 +1,6 @@
 """The picture editor, with a mouse, a keyboard and a touch screen."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from .editor import (
     choose,
     draw_sprite,
     drop,
+    expect_editor,
     expect_receipt,
     find_saved_quarters,
     frame,
@@ -24,7 +24,6 @@ from .editor import (
     open_editor,
     paste,
     save,
-    sign_up,
     touch,
 )
 from .engines import Chromium, wait
@@ -45,20 +44,15 @@ EDITOR = """
   - definition:
     - deletion: 51.5072°, -0.1275°
     - text: (not sent)
-  - text: /Description \\(optional\\) Read aloud on your profile/
+  - text: /Description \\(optional\\) Read aloud to people/
   - textbox "Description (optional)"
   - group: Move with sliders
+  - link "Cancel"
   - status
   - paragraph:
     - button "Other photo"
     - button "Save picture"
 """
-
-
-@pytest.fixture(scope="module")
-def hopper(browser: Browser, site: str) -> Any:
-    """The browser's state of a member."""
-    return sign_up(browser, site, "hopper")
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +63,12 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def desk(browser: Browser, site: str, hopper: Any) -> Iterator[Page]:
-    """The editor on a computer."""
-    with open_editor(browser, site, hopper, viewport={"width": 1440, "height": 900}) as page:
-        yield page
-
-
-@pytest.fixture
-def phone(browser: Browser, site: str, hopper: Any) -> Iterator[Page]:
-    """The editor on a phone."""
-    with open_editor(browser, site, hopper, **get_touch()) as page:
-        yield page
-
-
 @pytest.mark.parametrize(("width", "height", "scheme"), [(390, 844, "dark"), (1440, 900, "light")])
 def test_by_mouse(
-    width: int, height: int, scheme: Any, browser: Browser, site: str, hopper: Any, photo: Path
+    width: int, height: int, scheme: Any, browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
     size: Any = {"width": width, "height": height}
-    with open_editor(browser, site, hopper, viewport=size, color_scheme=scheme) as page:
+    with open_editor(browser, site, member, viewport=size, color_scheme=scheme) as page:
         frame(page, photo)
         box = get_stage(page).bounding_box()
         assert box
@@ -109,9 +89,7 @@ def test_by_mouse(
         assert find_saved_quarters(page) == [2, 2, 2, 2]
         receipt = page.locator(".receipt")
         expect(receipt).to_contain_text("Stayed on")
-        expect(receipt).to_contain_text(
-            "the rest of the photo, the place, the camera, and the date"
-        )
+        expect(receipt).to_contain_text("the rest of the photo, place, date, camera, and name")
         if width < 1000:
             page.get_by_role("button", name="description").click()
             page.get_by_label("Description (optional)").fill("At sea, laughing")
@@ -166,6 +144,8 @@ def test_by_keyboard_alone(desk: Page, photo: Path) -> None:
     upwards = desk.get_by_label("Up and down")
     expect(upwards).to_be_focused()
     expect(upwards).to_have_attribute("aria-valuetext", "at the very top")
+    press(desk, "Tab")
+    expect(desk.get_by_role("link", name="Cancel")).to_be_focused()
     press(desk, "Tab")
     expect(desk.get_by_role("button", name="Other photo")).to_be_focused()
     press(desk, "Tab")
@@ -231,9 +211,9 @@ def test_two_fingers_zoom(phone: Page, photo: Path) -> None:
 
 
 def test_where_the_zoom_is_at_its_end_the_wheel_scrolls_the_page(
-    browser: Browser, site: str, hopper: Any, photo: Path
+    browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
-    with open_editor(browser, site, hopper) as page:
+    with open_editor(browser, site, member) as page:
         frame(page, photo)
         zoom = page.get_by_role("slider", name="Zoom")
         page.locator("#window").hover()
@@ -369,10 +349,10 @@ def test_the_limits_are_those_of_the_server(desk: Page, tmp_path: Path) -> None:
 
 
 def test_what_was_refused_is_forgotten_with_the_next_photo(
-    browser: Browser, site: str, hopper: Any, photo: Path, tmp_path: Path
+    browser: Browser, site: str, member: Any, photo: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "cv.jpg").write_bytes(b"%PDF-1.7 and so on")
-    with open_editor(browser, site, hopper) as page:
+    with open_editor(browser, site, member) as page:
         page.route("**/editor.*.js", lambda route: route.fulfill(status=503))
         page.reload()
         page.locator("#id_avatar").set_input_files(tmp_path / "cv.jpg")
@@ -406,9 +386,9 @@ FIND_COVERED = """() => {
 @pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("has_xray", [False, True])
 def test_what_has_the_focus_is_seen(
-    size: int, is_whole: bool, has_xray: bool, browser: Browser, site: str, hopper: Any, photo: Path
+    size: int, is_whole: bool, has_xray: bool, browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
-    with open_editor(browser, site, hopper) as page:
+    with open_editor(browser, site, member) as page:
         if is_whole:
             page.evaluate("void (HTMLCanvasElement.prototype.toBlob = (done) => done(null))")
         page.evaluate(f"document.documentElement.style.fontSize = '{1.0625 * size}%'")
@@ -494,6 +474,24 @@ def test_leaving_a_photo_asks_first(desk: Page, photo: Path) -> None:
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("state", ["frame", "keep"])
+def test_whoever_cancels_leaves_with_the_picture_as_it_was(
+    state: str, phone: Page, photo: Path, tmp_path: Path
+) -> None:
+    frame(phone, photo)
+    save(phone)
+    saved = phone.locator("#new-picture").get_attribute("src") or ""
+    phone.reload()
+    expect_editor(phone)
+    (tmp_path / "photo.heic").write_bytes(make_heic())
+    choose(phone, photo if state == "frame" else tmp_path / "photo.heic")
+    expect(phone.locator("#picture")).to_have_attribute("data-state", state)
+    phone.on("dialog", lambda dialog: dialog.dismiss())  # Nothing asks, or one would stay.
+    phone.get_by_role("link", name="Cancel").click()
+    expect(phone.get_by_role("heading", level=1)).to_have_text("editor")
+    expect(phone.locator(".person img")).to_have_attribute("src", saved.replace("-512.", "-256."))
+
+
 def test_going_back_puts_no_words_beside_another_picture(desk: Page, photo: Path) -> None:
     frame(desk, photo)
     desk.get_by_label("Description").fill("At her desk")
@@ -509,10 +507,10 @@ def test_going_back_puts_no_words_beside_another_picture(desk: Page, photo: Path
 
 
 def test_on_a_phone_that_lies_the_controls_stand_beside_the_photo(
-    browser: Browser, site: str, hopper: Any, photo: Path
+    browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
     size: Any = {"width": 844, "height": 390}
-    with open_editor(browser, site, hopper, **get_touch(viewport=size)) as page:
+    with open_editor(browser, site, member, **get_touch(viewport=size)) as page:
         frame(page, photo)
         get_stage(page).scroll_into_view_if_needed()
         window = page.locator("#window").bounding_box()
@@ -558,10 +556,10 @@ def test_on_a_small_phone_window_promise_and_save_fit(phone: Page, photo: Path) 
 
 @pytest.mark.parametrize("colours", ["none", "active"])
 def test_large_text_on_the_smallest_screen_stays_on_it(
-    colours: Any, browser: Browser, site: str, hopper: Any, photo: Path
+    colours: Any, browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
     size: Any = {"width": 320, "height": 640}
-    with open_editor(browser, site, hopper, viewport=size, forced_colors=colours) as page:
+    with open_editor(browser, site, member, viewport=size, forced_colors=colours) as page:
         page.evaluate("document.documentElement.style.fontSize = '212.5%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         frame(page, photo)
@@ -575,9 +573,9 @@ def test_large_text_on_the_smallest_screen_stays_on_it(
 
 
 def test_nothing_glides_under_reduced_motion(
-    browser: Browser, site: str, hopper: Any, photo: Path
+    browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
-    with open_editor(browser, site, hopper, reduced_motion="reduce") as page:
+    with open_editor(browser, site, member, reduced_motion="reduce") as page:
         frame(page, photo)
         box = page.locator("#window").bounding_box()
         assert box
@@ -594,10 +592,10 @@ def test_nothing_glides_under_reduced_motion(
 
 
 def test_the_plain_form_arrives_where_the_script_does_not(
-    browser: Browser, site: str, hopper: Any
+    browser: Browser, site: str, member: Any
 ) -> None:
     # Under reduced motion no other animation runs.
-    context = browser.new_context(base_url=site, storage_state=hopper, reduced_motion="reduce")
+    context = browser.new_context(base_url=site, storage_state=member, reduced_motion="reduce")
     page = context.new_page()
     page.route("**/editor.*.js", lambda route: route.abort())
     page.goto("/profile/avatar/")
@@ -611,9 +609,9 @@ def test_assistive_technology_is_told_of_everything(desk: Page, photo: Path) -> 
 
 
 def test_without_all_of_its_parts_the_page_asks_to_be_loaded_again(
-    browser: Browser, site: str, hopper: Any, photo: Path
+    browser: Browser, site: str, member: Any, photo: Path
 ) -> None:
-    with open_editor(browser, site, hopper) as page:
+    with open_editor(browser, site, member) as page:
         page.route("**/moves.*.js", lambda route: route.fulfill(status=404))
         choose(page, photo)
         trouble = page.locator("#trouble")

@@ -14,21 +14,16 @@ IS_IN_SIGHT = """(element) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def katherine(browser: Browser, site: str) -> Any:
-    return sign_up(browser, site, "katherine")
-
-
 @pytest.mark.parametrize(
     "size", [(1366, 650), (1280, 720), (1440, 900), (1024, 768), (768, 1024), (390, 664)]
 )
 def test_the_photo_and_save_are_in_sight_at_once(
-    size: tuple[int, int], browser: Browser, site: str, katherine: Any, tmp_path: Any
+    size: tuple[int, int], browser: Browser, site: str, member: Any, tmp_path: Any
 ) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(draw_jpeg())
     viewport = {"width": size[0], "height": size[1]}
-    with open_editor(browser, site, katherine, viewport=viewport) as page:
+    with open_editor(browser, site, member, viewport=viewport) as page:
         frame(page, photo)
         assert page.evaluate("scrollY") == 0
         assert page.locator("#save").evaluate(IS_IN_SIGHT)
@@ -61,11 +56,11 @@ def test_on_a_phone_the_description_is_asked_for_when_the_picture_is_saved(
 
 
 def test_a_click_on_the_place_of_the_photo_opens_the_choice(
-    browser: Browser, site: str, katherine: Any, tmp_path: Any
+    browser: Browser, site: str, member: Any, tmp_path: Any
 ) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(draw_jpeg())
-    with open_editor(browser, site, katherine) as page:
+    with open_editor(browser, site, member) as page:
         with page.expect_file_chooser() as chooser:
             page.locator("#tile").click()
         chooser.value.set_files(photo)

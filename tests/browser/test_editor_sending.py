@@ -20,11 +20,11 @@ from .editor import (
     find_saved_quarters,
     frame,
     get_stage,
-    get_touch,
     open_editor,
     save,
     sign_up,
 )
+from .engines import Chromium, wait
 from .wiretap import Wiretap, listen
 
 # Browsers that change what is read from a canvas: `spoil` changes each value.
@@ -57,6 +57,7 @@ MIRRORED = """
 """
 UNWILLING = "void (HTMLCanvasElement.prototype.toBlob = (done) => done(null))"
 HURRIED = "void (AbortSignal.timeout = () => AbortSignal.abort())"
+STALLED = "void (window.fetch = () => new Promise((_, reject) => (window.fail = reject)))"
 OPENING = "HTMLImageElement.prototype.decode = () => new Promise(() => {});"
 UNFOCUSED = """
     const keep = (event) => event.target.closest("button") && event.preventDefault();
@@ -79,12 +80,6 @@ WIDE: ViewportSize = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
-def murray(browser: Browser, site: str) -> Any:
-    """The browser's state of a member."""
-    return sign_up(browser, site, "murray")
-
-
-@pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A large photo with place, camera and author."""
     path = tmp_path_factory.mktemp("photos") / "IMG_0002.JPG"
@@ -100,11 +95,9 @@ def wire(site: str) -> Iterator[Wiretap]:
 
 
 @pytest.fixture
-def phone(browser: Browser, wire: Wiretap, murray: Any) -> Iterator[Page]:
-    """The editor on a phone; the test sees what it sends."""
-    site = f"http://127.0.0.1:{wire.port}"
-    with open_editor(browser, site, murray, **get_touch()) as page:
-        yield page
+def door(wire: Wiretap) -> str:
+    """The site where the test sees what is sent to it."""
+    return f"http://127.0.0.1:{wire.port}"
 
 
 def reload_as(page: Page, script: str) -> None:
@@ -179,7 +172,7 @@ def test_where_reading_back_is_forbidden_the_whole_photo_goes_by_its_button_only
     assert find_saved_quarters(phone) == [0, 0, 0, 0]  # The numbers of the square were sent, too.
     receipt = phone.locator(".receipt")
     expect(receipt).to_contain_text("JPEG, 1600 × 1200 pixels")
-    expect(receipt).to_contain_text("the place, the camera, the date")
+    expect(receipt).to_contain_text("place, camera, date")
 
 
 def test_a_whole_photo_is_turned_by_the_server(phone: Page, tmp_path: Path, wire: Wiretap) -> None:
@@ -328,13 +321,13 @@ def test_drawings_are_sent_without_loss_and_photos_are_not(
 
 
 def test_a_drawing_takes_no_more_than_by_the_plain_form(
-    phone: Page, plain: Page, murray: Any, tmp_path: Path
+    phone: Page, plain: Page, member: Any, tmp_path: Path
 ) -> None:
     draw_sprite().save(tmp_path / "sprite.png")
     frame(phone, tmp_path / "sprite.png")
     save(phone)
     by_editor = fetch_largest(phone)
-    plain.context.add_cookies(murray["cookies"])
+    plain.context.add_cookies(member["cookies"])
     plain.goto("/profile/avatar/")
     plain.set_input_files("#id_avatar", tmp_path / "sprite.png")
     plain.get_by_role("button", name="Save picture").click()
@@ -619,6 +612,21 @@ def test_a_form_that_does_not_come_anew_is_not_waited_for(phone: Page, photo: Pa
         lambda route, request: None if request.method == "GET" else route.continue_(),
     )
     phone.get_by_role("button", name="Send again").click()
+    expect_receipt(phone)
+
+
+def test_a_photo_does_not_move_while_it_is_made_ready_to_be_sent(phone: Page, photo: Path) -> None:
+    frame(phone, photo)
+    phone.route("**/profile/avatar/", lambda route: route.fulfill(status=401, body="No"))
+    phone.get_by_role("button", name="Save picture").click()
+    expect(phone.locator("#trouble")).to_be_focused()
+    phone.unroute("**/profile/avatar/")
+    phone.evaluate(STALLED)
+    phone.get_by_role("button", name="Send again").click()
+    wait(Chromium(phone), "window.fail")  # The form is fetched anew.
+    get_stage(phone).press("+")
+    expect(phone.get_by_role("slider", name="Zoom")).to_have_value("0")
+    phone.evaluate("fail()")
     expect_receipt(phone)
 
 

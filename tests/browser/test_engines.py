@@ -52,8 +52,6 @@ def frame(engine: Engine, site: str, photo: Path) -> None:
     wait(engine, f"{STATE} === 'choose'")
     engine.choose("#id_avatar", photo)
     wait(engine, f"{STATE} === 'frame'")
-    # The list of details comes later, and moves what is below it.
-    wait(engine, "document.querySelector('#tells').textContent")
 
 
 def save(engine: Engine, browser: Browser, member: Any) -> Image.Image:

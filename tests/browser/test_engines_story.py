@@ -29,8 +29,6 @@ def test_a_visitor_joins_is_seen_and_removes_the_picture(
     join(engine, site, name)
     engine.choose("#id_avatar", photo)
     wait(engine, f"{STATE} === 'frame'")
-    # The list of details comes later, and moves what is below it.
-    wait(engine, "document.querySelector('#tells').textContent")
     promise = engine.run("document.querySelector('#promise').innerText")
     assert promise == "Only this square is sent. The rest of the photo stays on this device."
     move_photo(engine)
@@ -38,7 +36,7 @@ def test_a_visitor_joins_is_seen_and_removes_the_picture(
     wait(engine, f"{STATE} === 'done'")
     receipt = engine.run("document.querySelector('.receipt').innerText")
     assert "Your picture is saved" in receipt
-    assert re.search(r"Stayed on this device\s+the rest of the photo, the place", receipt)
+    assert re.search(r"Stayed on this device\s+The rest of the photo, place", receipt)
     assert engine.run(IS_FOCUSED.format("#receipt-title"))
     wait(engine, IS_LOADED.format("#new-picture"))
     engine.click(f".receipt a[href='/profiles/{name}/']")

@@ -1,7 +1,7 @@
 """What the picture editor shows of a photo's metadata before anything is sent."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ..helpers.corpus import FOLDERS
 from ..helpers.details import (
+    NOWHERE,
     SHOWN,
     SHOWN_OF_XMP,
     XMP,
@@ -18,7 +19,16 @@ from ..helpers.details import (
     make_xmp_segment,
 )
 from ..helpers.pictures import draw, draw_jpeg, encode, make_exif_bomb
-from .editor import WITHDRAWN, choose, frame, get_touch, open_editor, sign_up
+from .editor import (
+    WITHDRAWN,
+    choose,
+    expect_editor,
+    frame,
+    get_stage,
+    open_editor,
+    save,
+)
+from .engines import Chromium, wait
 
 NOTHING = "We found no place, camera or date in this photo."
 NOT_SENT = "Your photo also contains these details. They are not sent."
@@ -32,13 +42,29 @@ LIST_SHOWN = """list => Object.fromEntries([...list.querySelectorAll("dt")].map(
 }))"""
 SHOW_ALL = """async () => {
     const names = performance.getEntriesByType("resource").map(({ name }) => name);
-    const { showTells } = await import(names.find((name) => /tells[^/]*[.]js$/.test(name)));
+    const tells = await import(names.find((name) => /tells[^/]*[.]js$/.test(name)));
     const silent = [];
     for (const file of document.querySelector("#many").files) {
-        await showTells(file, false);
+        tells.renderDetails((await tells.readDetails(file)).details, false);
         if (!document.querySelector("#tells p")?.textContent) silent.push(file.name);
     }
     return silent;
+}"""
+# Holds back the content of files, but not the first bytes of them.
+SLOW = """
+    const { arrayBuffer } = Blob.prototype;
+    const held = new Promise((resolve) => (window.read = resolve));
+    window.reading = false;
+    Blob.prototype.arrayBuffer = async function () {
+        if (this.size > 12) window.reading = true;
+        if (this.size > 12) await held;
+        return arrayBuffer.call(this);
+    };
+"""
+NOTE = """() => {
+    const [picture, tells] = ["#picture", "#tells"].map((part) => document.querySelector(part));
+    const note = () => (window.told ??= picture.dataset.state === "frame" && tells.innerText);
+    new MutationObserver(note).observe(picture, { attributeFilter: ["data-state"] });
 }"""
 SPOIL = """
     const read = CanvasRenderingContext2D.prototype.getImageData;
@@ -48,19 +74,6 @@ SPOIL = """
         return image;
     };
 """
-
-
-@pytest.fixture(scope="module")
-def brady(browser: Browser, site: str) -> Any:
-    """The browser's state of a member."""
-    return sign_up(browser, site, "brady")
-
-
-@pytest.fixture
-def phone(browser: Browser, site: str, brady: Any) -> Iterator[Page]:
-    """The editor on a phone."""
-    with open_editor(browser, site, brady, **get_touch()) as page:
-        yield page
 
 
 def add_segment(segment: bytes) -> bytes:
@@ -99,6 +112,49 @@ def test_what_a_photo_contains_is_struck_out(
     expect(details.get_by_role("deletion")).to_have_count(sum(map(len, shown.values())))
     # Screen readers do not say that a text is struck out.
     expect(details.locator("dd").first).to_contain_text("(not sent)")
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds"),
+    [
+        pytest.param(draw_jpeg(exif=make_exif_details()), SHOWN, id="EXIF"),
+        pytest.param(add_segment(make_xmp_segment()), SHOWN_OF_XMP, id="XMP"),
+        pytest.param(
+            draw_jpeg(exif=make_exif_details(place=NOWHERE)), [*SHOWN][1:], id="no reception"
+        ),
+        pytest.param(make_text_png(("Software", "Pinsel")), ["Software"], id="texts in PNG"),
+    ],
+)
+def test_the_receipt_has_the_kinds_that_the_list_had(
+    content: bytes, kinds: Iterable[str], phone: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "photo").write_bytes(content)
+    frame(phone, tmp_path / "photo")
+    assert [*phone.locator("#tells").evaluate(LIST_SHOWN)] == [*kinds]
+    save(phone)
+    stayed = phone.locator("[data-fact=stayed]").inner_text()
+    parts = re.split(", and |, | and ", stayed)
+    assert parts[1:] == [kind.lower() for kind in kinds], stayed
+
+
+@pytest.fixture
+def slow(phone: Page) -> Page:
+    """The editor where a file can be shown, but not read before `read()` is called."""
+    phone.add_init_script(SLOW)
+    phone.reload()
+    expect_editor(phone)
+    return phone
+
+
+def test_the_details_come_with_the_photo(slow: Page, tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(draw_jpeg(exif=make_exif_details()))
+    slow.evaluate(NOTE)
+    choose(slow, tmp_path / "photo")
+    wait(Chromium(slow), "reading")
+    slow.evaluate("read()")
+    expect(get_stage(slow)).to_be_focused()
+    # As the photo was shown: what comes later moves what is below it.
+    assert slow.evaluate("told") == slow.locator("#tells").inner_text() != ""
 
 
 def test_where_the_whole_photo_is_sent_nothing_is_struck_out(phone: Page, tmp_path: Path) -> None:
@@ -151,10 +207,10 @@ def test_nothing_of_it_leaves_the_page(phone: Page, tmp_path: Path) -> None:
 
 
 def test_a_date_is_written_as_the_visitor_writes_it(
-    browser: Browser, site: str, brady: Any, tmp_path: Path
+    browser: Browser, site: str, member: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "photo").write_bytes(draw_jpeg(exif=make_exif_details()))
-    with open_editor(browser, site, brady, locale="de-DE") as page:
+    with open_editor(browser, site, member, locale="de-DE") as page:
         page.locator("[name=avatar]").set_input_files(tmp_path / "photo")
         expect(page.locator("#tells")).to_contain_text("2. Januar 2026 um 03:04")
         expect(page.locator("#tells")).to_contain_text("51,5073°")
@@ -208,4 +264,4 @@ def test_a_photo_of_a_phone_that_only_the_server_can_cut_is_read_too(phone: Page
     expect(phone.get_by_text(SENT)).to_be_visible()
     shown = phone.locator("#tells").evaluate(LIST_SHOWN)
     assert shown["Camera"] == ["Apple iPhone 8 Plus"]
-    assert shown["Taken"] == ["July 31, 2018 at 2:52 PM"]
+    assert shown["Date"] == ["July 31, 2018 at 2:52 PM"]

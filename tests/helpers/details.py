@@ -15,6 +15,14 @@ FIRST: dict[int, Value] = {
     0x8769: CAMERA,
     0x8825: PLACE,
 }
+HERE: dict[int, Value] = {
+    1: b"N\0",
+    2: [51, 1, 30, 1, 2644, 100],
+    3: b"W\0",
+    4: [0, 1, 7, 1, 39, 1],
+}
+# What cameras without reception write.
+NOWHERE: dict[int, Value] = {1: b"N\0", 2: [0, 1] * 3, 3: b"E\0", 4: [0, 1] * 3}
 DIRECTORIES: dict[int, dict[int, Value]] = {
     CAMERA: {
         0x9003: b"2026:01:02 03:04:05\0",
@@ -23,19 +31,18 @@ DIRECTORIES: dict[int, dict[int, Value]] = {
         0xA434: b"Linse 50 mm\0",
         0xA435: b"L-1852\0",
     },
-    PLACE: {1: b"N\0", 2: [51, 1, 30, 1, 2644, 100], 3: b"W\0", 4: [0, 1, 7, 1, 39, 1]},
     SMALL_COPY: {0x0201: 0, 0x0202: 0},
 }
 # By the kinds of the list, as the page shows them.
 SHOWN = {
     "Place": ["51.5073°, -0.1275°"],
-    "Taken": ["January 2, 2026 at 3:04 AM"],
+    "Date": ["January 2, 2026 at 3:04 AM"],
     "Camera": ["Fotofabrik Augapfel 9"],
     "Lens": ["Linse 50 mm"],
     "Serial number": ["K-1815", "L-1852"],
     "Name": ["Jürgen", "Ada Lovelace"],
     "Software": ["Dunkelkammer 3.1"],
-    "Small copy": ["of the whole photo"],
+    "Preview": ["a small copy of the whole photo"],
 }
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description rdf:about=""
  exif:GPSLatitude="51,30.44N" exif:GPSLongitude='0,7,39W' tiff:Make="Fotofabrik"
@@ -46,7 +53,7 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description rdf:about
 </rdf:Description></rdf:RDF></x:xmpmeta>"""
 SHOWN_OF_XMP = {
     "Place": ["51.5073°, -0.1275°", "Land's End"],
-    "Taken": ["January 2, 2026 at 3:04 AM"],
+    "Date": ["January 2, 2026 at 3:04 AM"],
     "Camera": ["Fotofabrik Augapfel 9"],
     "Serial number": ["K-1815"],
     "Name": ["Ada & Conan O'Brien"],
@@ -54,12 +61,12 @@ SHOWN_OF_XMP = {
 }
 
 
-def make_exif_details(order: str = ">") -> bytes:
+def make_exif_details(order: str = ">", place: dict[int, Value] = HERE) -> bytes:
     """Return EXIF with all of it, in one of both byte orders (Exif 2.32, 4.6.2)."""
-    start = b"MM\0*" if order == ">" else b"II*\0"
-    data = start + struct.pack(f"{order}L", 8) + pack_directory(8, FIRST, order, SMALL_COPY)
-    for place, tags in DIRECTORIES.items():
-        data = data.ljust(place, b"\0") + pack_directory(place, tags, order)
+    mark = b"MM\0*" if order == ">" else b"II*\0"
+    data = mark + struct.pack(f"{order}L", 8) + pack_directory(8, FIRST, order, SMALL_COPY)
+    for start, tags in sorted({**DIRECTORIES, PLACE: place}.items()):
+        data = data.ljust(start, b"\0") + pack_directory(start, tags, order)
     return b"Exif\0\0" + data
 
 

@@ -32,15 +32,16 @@ const device = isTouch && Math.min(screen.width, screen.height) < 600 ? "phone" 
 
 const frame = new Frame();
 let moves = null;
-let sending = null; // the module
+let sending = null; // the module, as is tells
+let tells = null;
 let state = "plain"; // then choose, camera, frame or keep (of a photo), done, describe
 let photo = null;
 let opening = null; // the last file that was chosen, until it is open
 let isWhole = false; // whether the whole photo is to be sent
 let camera = null; // what ends it
-let isBusy = false; // while something is sent
+let isBusy = false; // while something is made ready and sent
 let isSignedOut = false;
-let saved = {}; // the photo and the square that were saved last
+let saved = {}; // the photo and the square that were saved last, or are given up
 let previousDescription = "";
 
 // ---- States ------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ function show(newState, focused) {
   if (isPhoto) save.setAttribute("aria-describedby", notes);
   else save.removeAttribute("aria-describedby");
   renderOffer(isPhoto || state === "describe");
-  if (isPhoto) renderTells();
+  if (isPhoto) tells.renderDetails(photo.details, isWhole);
   byId("retake").hidden = !(state === "frame" && photo.isTaken);
   if (state === "frame") frame.render();
   focused?.focus();
@@ -81,16 +82,6 @@ function renderOffer(isNew) {
   const text = previousDescription;
   byId("offer").hidden = !isNew || !text || text === description.value;
   byId("offer").textContent = getText("offer", { text });
-}
-
-/** Show what the file says besides the picture. The rest of the page does not need that. */
-async function renderTells() {
-  try {
-    const { showTells } = await import("./editor/tells.js");
-    showTells(photo.blob, isWhole);
-  } catch {
-    // The connection is broken, which the upload will say.
-  }
 }
 
 function showErrors(sentences, asksToSignIn = false) {
@@ -110,12 +101,14 @@ function showErrors(sentences, asksToSignIn = false) {
 /** Load what is needed as soon as there is a photo; without it, none is opened. */
 async function loadTools() {
   try {
-    const [sender, { Moves }] = await Promise.all([
-      import("./editor/sending.js"),
+    const [{ Moves }, ...modules] = await Promise.all([
       import("./editor/moves.js"),
-      import("./editor/history.js"), // moves.js imports it, and would wait for it.
+      import("./editor/sending.js"),
+      import("./editor/tells.js"),
+      import("./editor/history.js"), // moves.js imports it, and would wait for it,
+      import("./editor/blocks.js"), // as would tells.js for this.
     ]);
-    sending = sender;
+    [sending, tells] = modules;
     moves ??= new Moves(frame);
   } catch {
     // The connection is broken, or a newer version of the site has replaced these files.
@@ -143,7 +136,10 @@ async function choosePhoto(blob, isTaken = false) {
   frame.stop();
   byId("trouble").hidden = true;
   const timer = setTimeout(() => announce(getText("opening")), PATIENCE);
-  const [opened, isCutHere] = await Promise.all([Photo.open(blob), canCut(), loadTools()]);
+  const loading = loadTools();
+  const reading = loading.then(() => tells.readDetails(blob)).catch(() => null);
+  const [opened, isCutHere, found] = await Promise.all([Photo.open(blob), canCut(), reading]);
+  if (found) opened?.applyDetails(found);
   clearTimeout(timer);
   if (opening !== blob) return opened?.release(); // The visitor has chosen another.
   opening = null;
@@ -197,14 +193,14 @@ async function offerCamera() {
 async function submit() {
   camera?.abort(); // It may still be starting.
   frame.stop();
-  isBusy = true;
   byId("trouble").hidden = true;
+  lock(true);
   let message;
   try {
     message = await collectData();
   } catch {
     // The browser cannot cut this photo: the visitor decides whether to send all of it.
-    isBusy = false;
+    lock(false);
     const refusal = findRefusal(photo, false);
     if (refusal) return showErrors([refusal]);
     isWhole = true;
@@ -245,9 +241,7 @@ async function send({ data, sent }) {
   const upload = new sending.Upload(data);
   const progress = new sending.Progress(upload, state !== "describe");
   byId("stop").onclick = () => upload.stop();
-  lock(true);
   const { outcome, code, answer } = await upload.start();
-  isBusy = false;
   lock(false);
   progress.close();
   if (outcome === "stopped") {
@@ -262,8 +256,9 @@ async function send({ data, sent }) {
   }
 }
 
-/** Let nothing of a picture change while it is sent. */
+/** Let nothing of a picture change while it is made ready and sent. */
 function lock(isLocked) {
+  isBusy = isLocked;
   if (isLocked) save.focus(); // What is inert loses the focus.
   stage.inert = isLocked;
   for (const part of form.querySelectorAll(".controls > :not(.bar)")) part.inert = isLocked;
@@ -278,7 +273,7 @@ function showSaved(answer, sent) {
     return show("done", byId("describe"));
   }
   saved = { photo, square: frame.square };
-  sending.renderReceipt(answer, sent, photo.traces);
+  sending.renderReceipt(answer, sent, photo.details);
   announce(""); // The title has the focus, and is read out.
   show("done", byId("receipt-title"));
 }
@@ -329,10 +324,15 @@ onClick("offer", () => {
   description.focus();
 });
 
+// Whoever cancels is not asked, unless the other page comes in a tab of its own.
+onClick("cancel", ({ ctrlKey, metaKey, shiftKey }) => {
+  if (!ctrlKey && !metaKey && !shiftKey) saved = { photo, square: frame.square };
+});
+
 // The browser asks before a photo is lost that is not saved as it is framed. Nothing else is much.
 addEventListener("beforeunload", (leaving) => {
   const isSaved = saved.photo === photo && saved.square === frame.square;
-  if ((state === "frame" || state === "keep") && !isSaved) leaving.preventDefault();
+  if (!isSaved && (state === "frame" || state === "keep")) leaving.preventDefault();
 });
 
 addEventListener("pagehide", () => camera?.abort());

@@ -1,4 +1,5 @@
-// Finds metadata in the file of a photo: in a JPEG, PNG, WebP, HEIC or AVIF.
+// Finds metadata in the file of a photo: in a JPEG, PNG, WebP, HEIC or AVIF; and the colours of a
+// JPEG.
 //
 // Not read are IPTC in a JPEG; in a PNG, compressed texts (zTXt, compressed iTXt) and EXIF that is
 // written as a text ("Raw profile type exif").
@@ -10,10 +11,10 @@ const MAX_PARTS = 4096; // of a file: segments, chunks or boxes
 const MAX_BLOCKS = 32; // of metadata
 const MAX_BYTES = 2 ** 18; // of one of them
 const MAX_HEAD = 32; // bytes of a part that say what it is
-const WINDOW = 1024; // bytes that are read at once while parts are listed
+const WINDOW = 2 ** 18; // bytes that are read at once while parts are listed
 const XMP_START = "http://ns.adobe.com/xap/1.0/";
 
-/** Yield each block of metadata: its format (exif, xmp, or text of a PNG), and its bytes. */
+/** Yield each block: its format (exif, xmp, text of a PNG, frame of a JPEG), and its bytes. */
 export async function* findBlocks(file) {
   let count = 0;
   for await (const block of listBlocks(file)) {
@@ -30,7 +31,7 @@ async function* listBlocks(file) {
   else if (start.text(4, 4) === "ftyp") yield* findInHeif(file);
 }
 
-/** Yield the parts of a file, one after the other: kind, content, and the bytes it begins with. */
+/** Yield the parts of a file, one after the other: kind, what gives the content, and its start. */
 async function* listParts(blob, at, readHead) {
   let [start, window] = [-Infinity, null];
   for (let n = 0; n < MAX_PARTS && at < blob.size; n++) {
@@ -39,22 +40,24 @@ async function* listParts(blob, at, readHead) {
     }
     const bytes = window.from(at - start);
     const { kind, head, size, next = head + size } = readHead(bytes);
-    yield [kind, blob.slice(at + head, at + head + size), bytes.from(head)];
+    const content = at + head;
+    yield [kind, () => blob.slice(content, content + size), bytes.from(head)];
     at += next;
   }
 }
 
-/** The segments of a JPEG (ITU T.81, B.1.1.4). */
+/** The segments of a JPEG (ITU T.81, B.1.1.3 and B.1.1.4). */
 async function* findInJpeg(file) {
   const readHead = (bytes) => {
     const kind = bytes.number(0, 2);
     if (kind === 0xffff) return { head: 1, size: 0 }; // padding
     return { kind, head: 4, size: Math.max(0, bytes.number(2, 2) - 2) };
   };
-  for await (const [kind, content] of listParts(file, 2, readHead)) {
+  for await (const [kind, content, head] of listParts(file, 2, readHead)) {
     if (kind === 0xffda) return; // The picture begins.
+    if (kind >> 4 === 0xffc && ![0xffc4, 0xffc8, 0xffcc].includes(kind)) yield ["frame", head];
     if (kind !== 0xffe1) continue;
-    const bytes = await Bytes.read(content);
+    const bytes = await Bytes.read(content());
     if (bytes.text(0, 4) === "Exif") yield ["exif", bytes.from(6)];
     if (bytes.text(0, XMP_START.length) === XMP_START) yield ["xmp", bytes];
   }
@@ -67,8 +70,8 @@ async function* findInPng(file) {
     return { kind: bytes.text(4, 4), head: 8, size, next: 12 + size };
   };
   for await (const [kind, content] of listParts(file, 8, readHead)) {
-    if (kind === "eXIf") yield ["exif", await Bytes.read(content)];
-    if (kind === "tEXt" || kind === "iTXt") yield ["text", await Bytes.read(content)];
+    if (kind === "eXIf") yield ["exif", await Bytes.read(content())];
+    if (kind === "tEXt" || kind === "iTXt") yield ["text", await Bytes.read(content())];
   }
 }
 
@@ -80,10 +83,10 @@ async function* findInWebp(file) {
   };
   for await (const [kind, content] of listParts(file, 12, readHead)) {
     if (kind === "EXIF") {
-      const bytes = await Bytes.read(content);
+      const bytes = await Bytes.read(content());
       yield ["exif", bytes.text(0, 4) === "Exif" ? bytes.from(6) : bytes];
     }
-    if (kind === "XMP ") yield ["xmp", await Bytes.read(content)];
+    if (kind === "XMP ") yield ["xmp", await Bytes.read(content())];
   }
 }
 
@@ -99,7 +102,7 @@ function listBoxes(blob, at) {
 }
 
 async function findBox(blob, wanted, at = 0) {
-  for await (const [kind, content] of listBoxes(blob, at)) if (kind === wanted) return content;
+  for await (const [kind, content] of listBoxes(blob, at)) if (kind === wanted) return content();
   return new Blob();
 }
 

@@ -8,9 +8,9 @@ export class History {
     return !this.#past.length;
   }
 
-  /** Remember the square before a new step. */
+  /** Remember the square before a new step. A glide that is ended before it moves is none. */
   add(square) {
-    this.#past.push(square);
+    if (!this.#past.at(-1)?.equals(square)) this.#past.push(square);
     this.#future = [];
   }
 

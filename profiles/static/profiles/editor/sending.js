@@ -160,7 +160,7 @@ export async function renewToken() {
 }
 
 /** Show an answer, which may be unreadable; `sent` are the facts of a square that was cut here. */
-export function renderReceipt(answer, sent, traces) {
+export function renderReceipt(answer, sent, details) {
   const receipt = answer?.receipt;
   byId("new-picture").hidden = !receipt;
   byId("receipt-cut").hidden = !receipt || !sent;
@@ -169,18 +169,19 @@ export function renderReceipt(answer, sent, traces) {
   if (!receipt) return;
   byId("new-picture").src = answer.url;
   page.classList.toggle("drawing", receipt.is_pixel_art);
-  const facts = listFacts(receipt, sent, traces);
+  const facts = listFacts(receipt, sent, details);
   for (const part of page.querySelectorAll("[data-fact]")) {
     part.textContent = facts[part.dataset.fact];
   }
 }
 
-function listFacts({ arrived, kept, thrown_away: thrown }, sent, traces) {
+function listFacts({ arrived, kept, thrown_away: thrown }, sent, details) {
   const describe = ({ side, bytes }) => ({ side: formatNumber(side), size: formatSize(bytes) });
+  const kinds = (details ?? []).map(([kind]) => kind);
   const list = (keys) => formatList(keys.map((key) => getText(key)));
   return {
     sent: sent && getText("square", describe(sent)),
-    stayed: list([sent?.isAll ? "original" : "rest", ...traces]),
+    stayed: list([sent?.isAll ? "original" : "rest", ...kinds]),
     arrived: getText("arrived", {
       format: arrived.format,
       width: formatNumber(arrived.width),

@@ -1,5 +1,5 @@
-// What the file of a photo says besides the picture: place, date, camera and more. It is read in
-// the page and sent nowhere.
+// What the file of a photo says: place, date, camera and more, and how the picture is stored. It is
+// read in the page and sent nowhere.
 
 import { findBlocks } from "./blocks.js";
 import { byId, getText } from "./page.js";
@@ -30,34 +30,27 @@ const SIGNS = {
   software: [0x0131, "xmp:CreatorTool", "Software"],
   comment: [0x010e, "dc:description", "Comment", "Description", "Title"],
 };
-const [EXIF_POINTER, GPS_POINTER, THUMBNAIL] = [0x8769, 0x8825, 0x0201];
+const [ORIENTATION, EXIF_POINTER, GPS_POINTER, THUMBNAIL] = [0x0112, 0x8769, 0x8825, 0x0201];
 const TYPE_SIZES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
 
-let latest = 0; // call of showTells
-
-/** Show what a file says; struck out, unless the whole photo is to be sent. */
-export async function showTells(file, isWhole) {
-  const call = ++latest;
-  byId("tells").textContent = "";
-  const found = await read(file);
-  if (call === latest) render(describe(found), isWhole);
-}
-
-/** Return the values of each kind; a file that is deleted meanwhile says what was read before. */
-async function read(file) {
-  const kinds = [...Object.keys(SIGNS), "point", "copy"];
+/** Read a file: the details by their kinds, in words; its orientation, and a JPEG's colours.
+ *
+ * A file that is deleted meanwhile says what was read before. */
+export async function readDetails(file) {
+  const kinds = [...Object.keys(SIGNS), "point", "preview"];
   const found = Object.fromEntries(kinds.map((kind) => [kind, []]));
   try {
     for await (const [format, bytes] of findBlocks(file)) READERS[format](bytes, found);
   } catch {
     // Nothing more can be read.
   }
-  return found;
+  const { orientation, colours, ...values } = found;
+  return { details: describe(values), orientation, colours };
 }
 
 // ---- Reading -----------------------------------------------------------------------------------
 
-const READERS = { exif: readExif, xmp: readXmp, text: readText };
+const READERS = { exif: readExif, xmp: readXmp, text: readText, frame: readFrame };
 
 function add(found, kind, value) {
   const text = value.split("\0")[0].replace(/\p{C}+/gu, " ").trim();
@@ -90,8 +83,9 @@ function readExif(bytes, found) {
       if (tag) add(found, kind, bytes.text(tag.place, Math.min(tag.size, MAX_LENGTH)));
     }
   }
+  found.orientation ||= number(first.get(ORIENTATION)?.place, 2);
   if (readDirectory(first.get("next") || NaN).has(THUMBNAIL)) {
-    found.copy = [getText("tells-whole-photo")];
+    found.preview = [getText("tells-preview")];
   }
   const gps = readDirectory(first.get(GPS_POINTER)?.value);
   const readAngle = (tag, negative) => {
@@ -145,9 +139,15 @@ function readText(bytes, found) {
   }
 }
 
+/** The first frame of a JPEG (ITU T.81, B.2.2). */
+function readFrame(bytes, found) {
+  found.colours ??= bytes.number(5, 1);
+}
+
 // ---- In words ----------------------------------------------------------------------------------
 
 const language = document.documentElement.lang;
+const capitalize = ([first, ...rest]) => first.toLocaleUpperCase(language) + rest.join("");
 
 function describe({ point, place, date, make: [make = ""], model: [model = ""], ...found }) {
   const values = {
@@ -175,7 +175,10 @@ function describeDate(text) {
   return new Intl.DateTimeFormat(language, style).format(Date.UTC(year, month - 1, ...rest));
 }
 
-function render(tells, isWhole) {
+/** Show details, if they were read: struck out, unless the whole photo is to be sent. */
+export function renderDetails(details, isWhole) {
+  byId("tells").replaceChildren();
+  if (!details) return;
   const make = (name, ...content) => {
     const element = document.createElement(name);
     element.append(...content);
@@ -189,11 +192,11 @@ function render(tells, isWhole) {
     note.className = "unseen";
     return make("dd", text, note);
   };
-  const list = tells.flatMap(([kind, values]) => [
-    make("dt", getText(`tells-${kind}`)),
+  const list = details.flatMap(([kind, values]) => [
+    make("dt", capitalize(getText(kind))),
     ...values.map(describeValue),
   ]);
-  const title = tells.length ? `tells-${isWhole ? "sent" : "cut"}` : "tells-none";
-  byId("tells").replaceChildren(make("p", getText(title)));
-  if (tells.length) byId("tells").append(make("dl", ...list));
+  const title = details.length ? `tells-${isWhole ? "sent" : "cut"}` : "tells-none";
+  byId("tells").append(make("p", getText(title)));
+  if (details.length) byId("tells").append(make("dl", ...list));
 }
