@@ -136,7 +136,7 @@ class AvatarForm(ThrottledForm):
         # Browsers may restore the last text, which would then describe another picture.
         widget=forms.TextInput({**EITHER_WAY, "autocomplete": "off"}),
         help_text=_(
-            "Read aloud on your profile to people who cannot see it. "
+            "Read aloud to people who cannot see the picture. "
             "What would a friend notice? Leave out your name."
         ),
     )

@@ -270,7 +270,7 @@ class Profile(models.Model):
 
     class Visibility(models.TextChoices):
         PUBLIC = "public", _("Everyone")
-        MEMBERS = "members", _("Members, who have signed in")
+        MEMBERS = "members", _("Members only")
         PRIVATE = "private", _("Only me")
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")

@@ -19,7 +19,7 @@ from profiles.models import User
 from .conftest import sign_in
 from .helpers.accounts import PASSWORD, find_link, join
 from .helpers.authenticator import Authenticator
-from .helpers.factors import add, enter, give_code, give_password, set_up_app
+from .helpers.factors import add, enter, give_code, give_password, make_new_codes, set_up_app
 from .helpers.pictures import draw_jpeg
 from .test_admin import change, change_account, photo
 from .test_staff import end_sessions, set_password
@@ -120,7 +120,7 @@ def test_second_factors(ada: User, as_ada: Client, events: Events) -> None:
     client = Client()
     give_password(client)
     give_code(client, app.at(time.time()))
-    as_ada.post("/accounts/codes/")
+    make_new_codes(as_ada)
     as_ada.post(f"/accounts/passkeys/{ada.passkeys.get().pk}/remove/")
     as_ada.post("/accounts/app/remove/")
     assert events() == [

@@ -19,7 +19,7 @@ from profiles.models import Attempts, CodeApp, RecoveryCode, User
 
 from .conftest import sign_in
 from .helpers.accounts import read
-from .helpers.factors import give_code, give_password, is_in, set_up_app
+from .helpers.factors import give_code, give_password, is_in, make_new_codes, set_up_app
 from .helpers.servers import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -318,13 +318,36 @@ def test_codes_are_shown_once(as_ada: Client) -> None:
 
 def test_new_recovery_codes_replace_the_old_ones(as_ada: Client) -> None:
     old = set_up_app(as_ada)[1]
-    page = as_ada.post("/accounts/codes/").content.decode()
+    page = make_new_codes(as_ada).content.decode()
     new = re.findall(r"<code>([\w-]{29})</code>", page)
     assert len(new) == 10
     for code, status in [(old[0], 400), (new[0], 302)]:
         client = Client()
         give_password(client)
         assert give_code(client, code) == status
+
+
+def test_a_reload_of_new_codes_leaves_them_as_they_were_shown(as_ada: Client) -> None:
+    set_up_app(as_ada)
+    newest = RecoveryCode.objects.latest("pk").pk
+    page = as_ada.post("/accounts/codes/", {"replaces": newest}).content.decode()
+    code = re.findall(r"<code>([\w-]{29})</code>", page)[0]
+    again = as_ada.post("/accounts/codes/", {"replaces": newest}).content.decode()
+    assert "Recovery codes are shown only once." in again
+    assert "<code>" not in again
+    client = Client()
+    give_password(client)
+    assert give_code(client, code) == 302
+
+
+def test_a_reload_of_the_first_codes_leads_to_the_account(as_ada: Client) -> None:
+    app, codes = set_up_app(as_ada)
+    response = as_ada.post("/accounts/app/", {"code": app.now()})
+    assert response.headers["Location"] == "/accounts/"
+    assert "Codes from an app are on." in read(as_ada, "/accounts/")
+    client = Client()
+    give_password(client)
+    assert give_code(client, codes[0]) == 302
 
 
 def test_a_new_factor_signs_all_other_browsers_out(as_ada: Client, ada: User) -> None:
@@ -337,7 +360,7 @@ def test_a_new_factor_signs_all_other_browsers_out(as_ada: Client, ada: User) ->
 def test_a_mailbox_is_not_filled_by_new_codes(as_ada: Client, settings: LazySettings) -> None:
     set_up_app(as_ada)
     settings.THROTTLES = settings.THROTTLES | {"mail": 3}
-    assert [as_ada.post("/accounts/codes/").status_code for _ in range(3)] == [200, 200, 429]
+    assert [make_new_codes(as_ada).status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_recovery_codes_are_for_who_has_something_to_lose(as_ada: Client) -> None:
@@ -357,7 +380,7 @@ def test_an_app_is_switched_off(as_ada: Client, app: pyotp.TOTP) -> None:
 
 def test_a_mail_tells_of_each_change(as_ada: Client) -> None:
     set_up_app(as_ada)
-    as_ada.post("/accounts/codes/")
+    make_new_codes(as_ada)
     as_ada.post("/accounts/app/remove/")
     bodies = [str(each.body) for each in mail.outbox]
     assert [each.to for each in mail.outbox] == [["ada@example.org"]] * 3

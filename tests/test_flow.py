@@ -25,7 +25,7 @@ def test_a_visitor_joins_uploads_a_picture_and_leaves(
     account = {"username": "Ada", "email": "ada@example.org"}
     passwords = {"password1": "engine no 1", "password2": "engine no 1"}
     page = client.post("/accounts/signup/", account | passwords, follow=True)
-    assert "Who can see you?" in page.content.decode()
+    assert "Your name, and who can see you" in page.content.decode()
     asked = {"display_name": "Ada Lovelace", "visibility": "members"}
     page = client.post("/profile/edit/?welcome", asked, follow=True)
     assert "Skip for now" in page.content.decode()
@@ -40,8 +40,9 @@ def test_a_visitor_joins_uploads_a_picture_and_leaves(
     upload = SimpleUploadedFile("IMG_1.JPG", photo, "image/jpeg")
     text = client.post("/profile/avatar/", {"avatar": upload}, follow=True).content.decode()
     assert "600 × 800 pixels" in text
-    for kind in ("the place", "the camera", "the date"):
-        assert f"{kind}, " in text
+    removed = find(r"<dt>Removed</dt>\s*<dd>.*</dd>", text)
+    for kind in ("place", "camera", "date"):
+        assert f"{kind}, " in removed
     assert "Your picture is saved" not in client.get("/profiles/ada/").content.decode()
 
     # Members see it upright; strangers find nothing of her.

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_joining_signs_in_and_goes_on_to_the_first_questions(client: Client) -> None:
     assert join(client) == "/profile/edit/?welcome"
-    assert "Who can see you?" in read(client, "/profile/edit/?welcome")
+    assert "Your name, and who can see you" in read(client, "/profile/edit/?welcome")
 
 
 def test_who_joins_gets_a_profile_that_members_see(client: Client, ada: User) -> None:
@@ -61,7 +61,7 @@ def test_the_time_of_joining_does_not_tell_who_is_a_member(db: None) -> None:
 def test_an_account_with_a_known_address_stays_without_one(client: Client, ada: User) -> None:
     join(client, email="ada@example.org")
     assert emails() == {"ada": "ada@example.org"}
-    assert "address is not confirmed" in read(client, "/accounts/")
+    assert "No confirmed address." in read(client, "/accounts/")
 
 
 def test_a_user_name_is_lowered(client: Client) -> None:

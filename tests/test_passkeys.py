@@ -113,7 +113,7 @@ def test_by_a_number_there_are_no_passkeys(as_ada: Client) -> None:
     """Browsers tie passkeys to a name."""
     number = {"Host": "127.0.0.1:8000"}
     page = as_ada.get("/accounts/", headers=number).content.decode()
-    assert "Passkeys belong to a name." in page
+    assert "A passkey needs the name of the site." in page
     assert "passkeys/add" not in page
     assert as_ada.get("/accounts/passkeys/add/", headers=number).status_code == 404
     for path in (OPTIONS, "/accounts/passkeys/add/options/", "/accounts/again/options/"):

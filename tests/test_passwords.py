@@ -90,7 +90,14 @@ def test_the_sign_in_form_carries_on_where_one_wanted_to_go(client: Client) -> N
 
 def test_a_member_signs_out(as_ada: Client) -> None:
     assert as_ada.post("/accounts/logout/").headers["Location"] == "/"
-    assert "Sign in" in read(as_ada, "/")
+    page = read(as_ada, "/")
+    assert "You are signed out." in page
+    assert "Sign in" in page
+
+
+def test_a_guest_is_not_told_to_be_signed_out(client: Client) -> None:
+    client.post("/accounts/logout/")
+    assert "You are signed out." not in read(client, "/")
 
 
 def test_a_mere_link_signs_nobody_out(as_ada: Client) -> None:

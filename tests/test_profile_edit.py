@@ -232,7 +232,7 @@ def test_other_methods_are_refused(method: str, as_ada: Client) -> None:
 
 def test_a_new_member_is_asked_the_least(as_ada: Client) -> None:
     page = as_ada.get("/profile/edit/?welcome").content.decode()
-    assert "Who can see you?" in page
+    assert "Your name, and who can see you" in page
     assert 'name="display_name"' in page
     assert 'name="visibility"' in page
     assert 'name="bio"' not in page
@@ -262,13 +262,13 @@ def test_what_a_new_member_is_not_asked_stays_as_it_is(as_ada: Client) -> None:
 def test_a_mistake_of_a_new_member_is_pointed_out(as_ada: Client) -> None:
     page = edit(as_ada, "/profile/edit/?welcome", status=400, display_name="x" * 61)
     assert 'id="id_display_name_error"' in page
-    assert "Who can see you?" in page
+    assert "Your name, and who can see you" in page
 
 
 def test_the_account_says_whether_an_address_is_confirmed(as_ada: Client) -> None:
     assert "<bdi>ada@example.org</bdi>" in as_ada.get("/accounts/").content.decode()
     User.objects.update(email="")
-    assert "address is not confirmed" in as_ada.get("/accounts/").content.decode()
+    assert "No confirmed address." in as_ada.get("/accounts/").content.decode()
 
 
 def test_a_refused_form_leads_to_its_errors(as_ada: Client) -> None:

@@ -133,7 +133,7 @@ def test_a_mailed_link_has_no_port_but_one_of_the_settings(
     Client().post("/accounts/password_reset/", {"email": "ada@example.org"}, headers=headers)
     as_ada.post("/accounts/email/", fields, headers=headers)
     as_ada.post(find(r"/accounts/confirm/\S+", str(mail.outbox[1].body)), headers=headers)
-    as_ada.post("/accounts/email/", fields | {"email": "new@example.org"}, headers=headers)
+    as_ada.post("/accounts/email/", fields | {"email": "newer@example.org"}, headers=headers)
     Client().post("/accounts/signup/", JOINING | {"email": "new@example.org"}, headers=headers)
     links = [re.findall(r"http://([^/]+)", str(message.body)) for message in mail.outbox]
     assert links == [[mailed], [mailed], [mailed], [mailed], [mailed, mailed]]

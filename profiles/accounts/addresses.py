@@ -74,8 +74,8 @@ def read_change(user: User, token: str) -> AddressChange:
         return user.address_changes.get(pk=key, is_confirmed=False)
     except (signing.BadSignature, AddressChange.DoesNotExist) as error:
         message = _(
-            "It was used already, is older than three days, or belongs to another account than "
-            "@%(username)s, with which you are signed in."
+            "It was used, cancelled or replaced by a newer one, is older than three days, or "
+            "belongs to another account than @%(username)s, with which you are signed in."
         )
         raise ValidationError(message % {"username": user.username}) from error
 

@@ -128,6 +128,7 @@ class AppForm(ThrottledForm):
     def __init__(self, *args: Any, key: str, **kwargs: Any) -> None:
         self.key = key
         super().__init__(*args, **kwargs)
+        self.fields["code"].widget.attrs["inputmode"] = "numeric"
 
     def clean_code(self) -> int:
         step = find_step(self.key, self.cleaned_data["code"])
@@ -285,6 +286,12 @@ class SignupForm(MailingForm, NewPasswordMixin, UserCreationForm):
 
 class EmailForm(MailingForm, PasswordForm):
     field_order = ["email", "password"]
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if email == self.user.email:
+            raise ValidationError(_("This is your address already."))
+        return email
 
 
 class ResetForm(MailingForm, PasswordResetForm):  # type: ignore[misc]  # Both have an address.

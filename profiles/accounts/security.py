@@ -8,15 +8,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..answers import render_form
-from ..models import CodeApp, MemberRequest
+from ..models import CodeApp, MemberRequest, User
 from ..throttles import count_attempt, refuse
 from .addresses import find_pending, mark_point
 from .events import log_event
@@ -40,6 +42,9 @@ from .qr import draw_qr
 from .sessions import end_sessions, find_sessions, list_sessions
 
 View = Callable[..., HttpResponse]
+SHOWN_ONCE = gettext_lazy(
+    "Recovery codes are shown only once. If you did not keep them, make new ones."
+)
 NEW_KEY = "new_key"  # In the session: the sealed key of an app that is not confirmed.
 
 
@@ -77,6 +82,12 @@ def account(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_app(request: MemberRequest) -> HttpResponse:
     """Show a key to an app, and store it once the app has made a right code from it."""
+    if CodeApp.objects.filter(user=request.user).exists():  # Also for who reloads the codes.
+        sentence = _("Codes from an app are on. To use another app, switch them off first.")
+        messages.info(request, sentence)
+        if request.method == "POST":
+            messages.warning(request, SHOWN_ONCE)
+        return redirect("account")
     # The key of a page that was left stays nowhere: who has seen it could be somebody else.
     sealed = request.session.pop(NEW_KEY, "") if request.method == "POST" else ""
     key = unseal(sealed) or make_key()
@@ -135,7 +146,8 @@ def finish(
     tell(request, sentence, mailed, undo)
     if request.user.recovery_codes.exists():
         return redirect("account")
-    return show_codes(request)
+    codes = replace_codes(request, "")
+    return render(request, "registration/codes.html", {"codes": codes})
 
 
 def tell(request: MemberRequest, sentence: str, mailed: str, undo: str = "") -> None:
@@ -151,25 +163,36 @@ def tell(request: MemberRequest, sentence: str, mailed: str, undo: str = "") -> 
 @verified
 @require_http_methods(["GET", "HEAD", "POST"])
 def codes(request: MemberRequest) -> HttpResponse:
-    """Ask whether to make new recovery codes, and show them once."""
+    """Ask whether to make new recovery codes, and show them once.
+
+    The form names the newest code that it replaces, so that a reload does not replace those shown.
+    """
     if not has_factor(request.user):
         raise Http404
     if request.method == "POST":
         if wait := count_attempt("mail", request.user.pk):
             return refuse(request, wait)
-        sentence = _("Your new recovery codes are ready. The old ones no longer work.")
-        tell(request, sentence, sentence)
-        return show_codes(request)
-    context = {"left": request.user.recovery_codes.count()}
+        if codes := replace_codes(request, request.POST.get("replaces", "")):
+            sentence = _("Your new recovery codes are ready. The old ones no longer work.")
+            tell(request, sentence, sentence)
+            return render(request, "registration/codes.html", {"codes": codes})
+        messages.warning(request, SHOWN_ONCE)
+    context = {"left": request.user.recovery_codes.count(), "newest": name_newest(request.user)}
     return render(request, "registration/codes.html", context)
 
 
-def show_codes(request: MemberRequest) -> HttpResponse:
-    """Make recovery codes, and show them in this response alone."""
+def replace_codes(request: MemberRequest, newest: str) -> list[str]:
+    """Make new recovery codes if the newest one is still this; return them."""
     with lock_account(request.user):
-        codes = make_recovery_codes(request.user)
+        if name_newest(request.user) != newest:
+            return []
         log_event(request, "recovery_codes_made", request.user)
-    return render(request, "registration/codes.html", {"codes": codes})
+        return make_recovery_codes(request.user)
+
+
+def name_newest(user: User) -> str:
+    """Return the number of the newest recovery code, or ""."""
+    return str(user.recovery_codes.aggregate(pk=Max("pk"))["pk"] or "")
 
 
 @verified

@@ -7,6 +7,7 @@ from django.contrib.auth import views
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -55,8 +56,10 @@ class LogoutView(views.LogoutView):
     """Django's, after which the browser has nothing left of the member's pages."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.user.is_authenticated:
-            log_event(request, "signed_out", request.user)
+        user = request.user
         response = super().post(request, *args, **kwargs)
+        if user.is_authenticated:
+            log_event(request, "signed_out", user)
+            messages.success(request, _("You are signed out."))
         clear_site_data(response)
         return response

@@ -30,6 +30,7 @@ from .addresses import (
     ask_for_change,
     cancel_change,
     confirm_change,
+    find_pending,
     read_change,
     read_undone,
     undo_change,
@@ -78,7 +79,10 @@ def welcome(request: HttpRequest, form: SignupForm, is_sent: bool) -> None:
 
 def format_next_step(form: SignupForm | EmailForm) -> str:
     """Return what to do next; it names the address, so that a typo is noticed."""
-    return _("Follow the link in the mail that we sent to %(email)s.") % form.cleaned_data
+    sentence = _(
+        "We sent a mail to %(email)s. Open its link within three days to confirm the address."
+    )
+    return sentence % form.cleaned_data
 
 
 @login_required
@@ -122,7 +126,7 @@ def make_reset_link(user: User) -> str:
 def cancel_email(request: MemberRequest) -> HttpResponse:
     """Cancel a change of the address that is not confirmed."""
     cancel_change(request.user)
-    messages.success(request, _("Change cancelled."))
+    messages.success(request, _("Cancelled. The link no longer works."))
     return redirect("account")
 
 
@@ -133,7 +137,10 @@ def change_email(request: MemberRequest) -> HttpResponse:
     """Mail a link to a new address, or again to one that is not confirmed."""
     if not settings.HAS_MAIL:
         raise Http404
-    form = EmailForm(request.POST if request.method == "POST" else None, user=request.user)
+    pending = find_pending(request.user)
+    initial = {"email": pending.new if pending else ""}
+    data = request.POST if request.method == "POST" else None
+    form = EmailForm(data, user=request.user, initial=initial)
     form.throttle("mail", request.user.pk)
     if form.is_valid() and form.count_mail():
         if ask_for_change(request, request.user, form.cleaned_data["email"]):

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('bio', models.TextField(blank=True, max_length=600, verbose_name='about you')),
                 ('location', models.CharField(blank=True, max_length=60, verbose_name='place')),
                 ('website', models.URLField(blank=True, validators=[django.core.validators.URLValidator(schemes=['http', 'https'])], verbose_name='website')),
-                ('visibility', models.CharField(choices=[('public', 'Everyone'), ('members', 'Members, who have signed in'), ('private', 'Only me')], default='members', max_length=7, verbose_name='who can see you')),
+                ('visibility', models.CharField(choices=[('public', 'Everyone'), ('members', 'Members only'), ('private', 'Only me')], default='members', max_length=7, verbose_name='who can see you')),
                 ('avatar', profiles.pictures.fields.AvatarField(blank=True, db_index=True, upload_to='avatars/', verbose_name='picture')),
                 ('description', models.CharField(blank=True, max_length=250, verbose_name='description of the picture')),
                 ('folded_name', models.TextField(editable=False)),

@@ -10,4 +10,4 @@ def join(page: Page, name: str, password: str) -> None:
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_label("Password again").fill(password)
     page.get_by_role("button", name="Join").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who can see you?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your name, and who can see you")

@@ -25,6 +25,15 @@ def set_up_app(client: Client) -> tuple[pyotp.TOTP, list[str]]:
     return app, re.findall(r"<code>([\w-]{29})</code>", response.content.decode())
 
 
+def make_new_codes(client: Client) -> Any:
+    """Send the form that replaces the recovery codes."""
+    newest = re.search(
+        r'name="replaces" value="(\d*)"', client.get("/accounts/codes/").content.decode()
+    )
+    assert newest
+    return client.post("/accounts/codes/", {"replaces": newest[1]})
+
+
 def give_password(client: Client, password: str = "pass phrase", to: str = "") -> str:
     """Give Ada's password; return where that leads."""
     fields = {"username": "ada", "password": password, "next": to}
