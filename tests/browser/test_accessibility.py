@@ -47,8 +47,8 @@ def test_axe_finds_nothing(each_page: Page, tools: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*PAGES, *EMPTY_PAGES])
-def test_every_control_can_be_hit_with_a_thumb(name: str, visit: Callable[..., Page]) -> None:
-    page = visit(name, viewport={"width": 390, "height": 844}, has_touch=True)
+def test_every_control_can_be_hit_with_a_thumb(name: str, look: Callable[..., Page]) -> None:
+    page = look(name, viewport={"width": 390, "height": 844}, has_touch=True)
     assert page.evaluate(FIND_SMALL_TARGETS) == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from ..helpers.servers import GUNICORN, make_environment, manage, serve
-from .conftest import watch
+from .faults import watch
 from .test_accessibility import set_media
 
 WORD = "correct horse battery"

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ..helpers.pictures import draw_jpeg, make_exif
-from .conftest import watch
 from .editor import expect_editor
+from .faults import watch
 from .pages import PAGES
 from .test_layout import FIND_CUT, FIND_WIDE
 from .test_lesson import FIND_DIRECTIONS
@@ -41,7 +41,7 @@ def join(page: Page, name: str) -> None:
     page.get_by_label("كلمة المرور", exact=True).fill(WORD)
     page.get_by_label("تأكيد كلمة المرور").fill(WORD)
     page.get_by_role("button", name="الانضمام").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("من يمكنه رؤيتك؟")
+    expect(page.get_by_role("heading", level=1)).to_have_text("اسمك ومن يمكنه رؤيتك")
 
 
 def test_an_empty_field_begins_where_its_text_will(arabic: Page) -> None:
@@ -124,9 +124,9 @@ def test_arabic_starts_at_the_right_and_what_is_latin_at_the_left(arabic: Page) 
 @pytest.mark.parametrize("name", [name for name, state in PAGES.items() if not state.language])
 @pytest.mark.parametrize("language", ["de", "ar"])
 def test_no_page_is_too_wide_in_another_language(
-    language: str, name: str, visit: Callable[..., Page]
+    language: str, name: str, look: Callable[..., Page]
 ) -> None:
-    page = visit(name, locale=language, viewport={"width": 320, "height": 700})
+    page = look(name, locale=language, viewport={"width": 320, "height": 700})
     # The error pages were rendered beforehand, since nothing fails here.
     if name not in ("forbidden", "broken", "too-often", "outage"):
         expect(page.locator("html")).to_have_attribute("lang", language)

@@ -4,7 +4,8 @@ import json
 
 from playwright.sync_api import Browser
 
-from .conftest import House, watch
+from .conftest import House
+from .faults import watch
 
 
 def test_structured_data_break_no_rule_of_the_policy(browser: Browser, house: House) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from . import joining
-from .conftest import watch
+from .faults import watch
 
 WORD = "correct horse battery"
 OPTIONS = {

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, FilePayload, expect
 
 from ..helpers.pictures import draw_jpeg
 from ..test_smallest import add_ada, copy_example, serve
-from .conftest import watch
+from .faults import watch
 
 PHOTO: FilePayload = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": draw_jpeg(64, 48)}
 

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -142,3 +143,13 @@ def upload(port: int, session: str, picture: bytes, source: str = "127.0.0.1") -
     with closing(connection):
         connection.request("POST", "/profile/avatar/", body, headers)
         return connection.getresponse().status
+
+
+@contextmanager
+def heed_ctrl_c() -> Iterator[None]:
+    """Let what is started notice Ctrl+C, also where a shell has started the tests to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers.servers import ROOT, make_environment, manage, wait_until
+from tests.helpers.servers import ROOT, heed_ctrl_c, make_environment, manage, wait_until
 
 from .databases import BIN, Database, run_postgres
 
@@ -340,9 +340,11 @@ def test_a_copy_that_is_stopped_half_way_has_copied_nobody(copying: Copying) -> 
     copying.change(ON_WRITE.format("IF NEW.id = 8 THEN PERFORM pg_sleep(600); END IF;"))
     command = [sys.executable, "manage.py", "copy_from_sqlite", str(copying.file)]
     asleep = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-    with subprocess.Popen(
-        command, cwd=ROOT, env=copying.environment, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as process:
+    with heed_ctrl_c():
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=copying.environment, stderr=subprocess.PIPE, encoding="utf-8"
+        )
+    with process:
         try:
             wait_until(lambda: bool(copying.read(asleep)) or process.poll() is not None)
         finally:

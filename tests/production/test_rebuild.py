@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers.cells import find_children
 from tests.helpers.pictures import draw_jpeg
-from tests.helpers.servers import GUNICORN, serve, wait_until
+from tests.helpers.servers import GUNICORN, heed_ctrl_c, serve, wait_until
 from tests.test_kills import is_running
 
 from .crowd import DATABASES, Site, prepare_site
@@ -120,13 +120,3 @@ def test_it_says_why_it_ends_when_one_of_its_processes_is_killed(site: Site) -> 
     assert "memory ran out: use fewer --processes." in site.read_log()
     assert not any(map(is_running, workers))
     site.check_tidy()
-
-
-@contextmanager
-def heed_ctrl_c() -> Iterator[None]:
-    """Let what is started notice Ctrl+C, also where a shell has started the tests to ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
