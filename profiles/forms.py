@@ -86,6 +86,7 @@ class ProfileForm(ChangeForm):
             "display_name": _(
                 "The name that people look for. Without one, they see your user name."
             ),
+            "bio": _("Up to 600 characters."),
             "visibility": _(
                 "Where fewer people may see you, your picture may still be seen for up to an hour. "
                 "Copies that others saved stay with them."

@@ -256,10 +256,24 @@ def test_where_no_mail_is_sent_no_address_is_stored(client: Client, settings: La
     assert not AddressChange.objects.exists()
 
 
+def test_a_link_that_was_followed_says_that_the_address_is_confirmed(client: Client) -> None:
+    join(client)
+    links = [find_link()]
+    answers = [client.post(links[0]), client.post(links[0]), client.get(links[0])]
+    assert [answer.status_code for answer in answers] == [302] * 3
+    assert "Your address is confirmed." in read(client, "/profiles/mary/")
+    assert AddressChange.objects.count() == 1
+
+
 def test_a_link_works_once(client: Client) -> None:
     join(client)
-    assert [client.post(find_link()).status_code for _ in range(2)] == [302, 400]
-    assert "It was used, cancelled or replaced" in read(client, find_link(), 400)
+    link = find_link()
+    client.post(link)
+    ask_for_address(client, "new@example.org", PASSWORD)
+    client.post(find_link())
+    assert client.post(link).status_code == 400
+    assert "It was used, cancelled or replaced" in read(client, link, 400)
+    assert emails() == {"mary": "new@example.org"}
 
 
 def test_in_another_browser_one_signs_in_before_the_link_works(client: Client) -> None:

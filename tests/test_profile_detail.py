@@ -70,10 +70,20 @@ def test_members_whose_account_is_closed_are_strangers(as_ada: Client, grace: Us
 def test_a_stranger_cannot_tell_the_hidden_from_the_missing(
     grace: User, linus: User, client: Client
 ) -> None:
-    missing = read(client, "/profiles/nobody/", 404)
-    assert read(client, "/profiles/grace/", 404) == missing
-    assert read(client, "/profiles/linus/", 404) == missing
+    missing = read(client, "/profiles/iiiii/", 404)
+    for name in ("grace", "linus"):  # Each page has its own path in the link to sign in.
+        assert read(client, f"/profiles/{name}/", 404).replace(name, "iiiii") == missing
     assert "Page not found" in missing
+
+
+def test_who_signs_in_on_a_missing_page_comes_back_to_it(ada: User, grace: User) -> None:
+    client = Client()
+    page = read(client, "/profiles/grace/", 404)
+    assert 'href="/accounts/login/?next=/profiles/grace/"' in page
+    form = "/accounts/login/?next=/profiles/grace/"
+    fields = {"username": "ada", "password": "pass phrase", "next": "/profiles/grace/"}
+    assert client.post(form, fields).headers["Location"] == "/profiles/grace/"
+    assert "Grace" in read(client, "/profiles/grace/")
 
 
 def test_a_member_cannot_tell_the_hidden_from_the_missing(as_ada: Client, linus: User) -> None:
@@ -83,7 +93,7 @@ def test_a_member_cannot_tell_the_hidden_from_the_missing(as_ada: Client, linus:
 def test_the_answers_for_the_hidden_and_the_missing_have_the_same_headers(
     linus: User, client: Client
 ) -> None:
-    hidden, missing = client.get("/profiles/linus/"), client.get("/profiles/nobody/")
+    hidden, missing = client.get("/profiles/linus/"), client.get("/profiles/nolus/")
     names = {"X-Request-ID"}
     assert {key: hidden[key] for key in hidden.headers if key not in names} == {
         key: missing[key] for key in missing.headers if key not in names

@@ -68,10 +68,13 @@ def make_confirm_salt(user: User) -> str:
 
 
 def read_change(user: User, token: str) -> AddressChange:
-    """Return the change that a link confirms; raise `ValidationError` in a visitor's words."""
+    """Return the change that a link confirms, or has confirmed if the address is still that one.
+
+    Raises `ValidationError` in a visitor's words.
+    """
     try:
         key = signing.loads(token, salt=make_confirm_salt(user), max_age=TIME_TO_CONFIRM)
-        return user.address_changes.get(pk=key, is_confirmed=False)
+        return user.address_changes.get(Q(is_confirmed=False) | Q(new=user.email), pk=key)
     except (signing.BadSignature, AddressChange.DoesNotExist) as error:
         message = _(
             "It was used, cancelled or replaced by a newer one, is older than three days, or "
@@ -80,18 +83,17 @@ def read_change(user: User, token: str) -> AddressChange:
         raise ValidationError(message % {"username": user.username}) from error
 
 
-def confirm_change(request: HttpRequest, user: User, token: str) -> None:
-    """Give the account the address of a link, and mail the old address how to undo that.
+def confirm_change(request: HttpRequest, user: User, change: AddressChange) -> None:
+    """Give the account the address of a change, and mail the old address how to undo that.
 
     Raises `ValidationError` in a visitor's words.
     """
-    change = read_change(user, token)
     old, ends = user.email, timezone.now() + TIME_TO_UNDO
     mine = AddressChange.objects.filter(pk=change.pk, is_confirmed=False)
     try:
         with transaction.atomic():
             if not mine.update(is_confirmed=True, old=old, ends=ends):
-                return  # The same link was followed twice at once.
+                return  # The same link was followed before.
             User.objects.filter(pk=user.pk).update(email=change.new)
     except IntegrityError as error:
         raise ValidationError(_("This address belongs to another account by now.")) from error

@@ -90,11 +90,12 @@ def format_next_step(form: SignupForm | EmailForm) -> str:
 def confirm(request: MemberRequest, token: str) -> HttpResponse:
     """Ask, and confirm an address on POST only, since mail programs open links by themselves."""
     try:
+        change = read_change(request.user, token)
         if request.method == "POST":
-            confirm_change(request, request.user, token)
+            confirm_change(request, request.user, change)
+        if request.method == "POST" or change.is_confirmed:
             messages.success(request, _("Your address is confirmed."))
             return redirect("profiles:own")
-        change = read_change(request.user, token)
     except ValidationError as error:
         return render(request, "registration/confirm.html", {"error": error.message}, status=400)
     return render(request, "registration/confirm.html", {"change": change})
