@@ -195,8 +195,9 @@ def test_no_log_has_a_search_term_even_if_the_site_does_not_answer(site: Site) -
         (site.folder / "away.sock").rename(socket)
     assert response.status == 502
     assert b"Try again in a minute" in page
+    # nginx answers before it writes.
+    wait_until(lambda: str(response.headers["X-Request-ID"]) in site.read_logs())
     logged = site.read_logs()
-    assert response.headers["X-Request-ID"] in logged
     assert '"path": "/profiles/", "protocol"' in logged
     assert "a-secret" not in logged
 
