@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from django.core.cache import caches
 from django.core.management.color import no_style
 from django.db import connection
 from django.test import Client, TransactionTestCase
-from django.utils import translation
+from django.utils import timezone, translation
 
 from config import health
 from profiles.accounts.factors import VERIFIED
@@ -25,6 +26,7 @@ from profiles.pictures.avatar import Avatar
 
 from .helpers.pictures import draw_jpeg
 from .helpers.servers import prepare
+from .helpers.throttles import Forward
 from .symptoms import project
 
 
@@ -166,3 +168,21 @@ def list_media(settings: LazySettings) -> list[str]:
     """Return the names of all files in the media folder."""
     root = Path(settings.MEDIA_ROOT)
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def few(settings: LazySettings) -> None:
+    """Let everything be done twice."""
+    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, 2)
+
+
+@pytest.fixture
+def forward(monkeypatch: pytest.MonkeyPatch) -> Forward:
+    """Sets the clock to some minutes after the test began."""
+    began = timezone.now()
+
+    def set_clock(minutes: float) -> None:
+        then = began + timedelta(minutes=minutes)
+        monkeypatch.setattr("profiles.throttles.timezone.now", lambda: then)
+
+    return set_clock
