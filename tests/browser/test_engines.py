@@ -84,25 +84,27 @@ def find_square(picture: Image.Image, source: Image.Image, near: Square) -> tupl
     return (x, y, size), measure((x, y, size))
 
 
-@pytest.mark.parametrize("orientation", STORED)
-def test_what_is_in_the_window_is_what_is_stored(
-    orientation: int,
-    engine: Engine,
-    browser: Browser,
-    site: str,
-    member: Any,
-    target: Image.Image,
-    tmp_path: Path,
-) -> None:
+@pytest.fixture
+def zoomed(
+    orientation: int, engine: Engine, site: str, member: Any, target: Image.Image, tmp_path: Path
+) -> Engine:
+    """The editor of a member, with the target as a file that is stored turned, zoomed in."""
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(store_turned(target, orientation, quality=95, subsampling=0))
     frame(engine, site, photo)
     engine.press("#zoom", *["ArrowRight"] * 8)
-    engine.click(".move summary")
-    engine.press("#move-x", "Home", *["ArrowRight"] * 3)
-    engine.press("#move-y", "Home", *["ArrowRight"] * 5)
-    seen = tuple(round(n) for n in engine.run(SEEN))
-    picture = save(engine, browser, member)
+    return engine
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_what_is_in_the_window_is_what_is_stored(
+    orientation: int, zoomed: Engine, browser: Browser, member: Any, target: Image.Image
+) -> None:
+    zoomed.click(".move summary")
+    zoomed.press("#move-x", "Home", *["ArrowRight"] * 3)
+    zoomed.press("#move-y", "Home", *["ArrowRight"] * 5)
+    seen = tuple(round(n) for n in zoomed.run(SEEN))
+    picture = save(zoomed, browser, member)
     found, difference = find_square(picture, target, seen)
     assert difference < 12  # Any other square is 200 levels off, red, green and blue together.
     assert all(abs(a - b) <= 1 for a, b in zip(found, seen, strict=True)), (found, seen)
@@ -110,20 +112,10 @@ def test_what_is_in_the_window_is_what_is_stored(
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_photo_is_stored_as_it_was_turned(
-    orientation: int,
-    engine: Engine,
-    browser: Browser,
-    site: str,
-    member: Any,
-    target: Image.Image,
-    tmp_path: Path,
+    orientation: int, zoomed: Engine, browser: Browser, member: Any, target: Image.Image
 ) -> None:
-    photo = tmp_path / "photo.jpg"
-    photo.write_bytes(store_turned(target, orientation, quality=95, subsampling=0))
-    frame(engine, site, photo)
-    engine.press("#zoom", *["ArrowRight"] * 8)
-    engine.click("#turn")
-    picture = save(engine, browser, member)
+    zoomed.click("#turn")
+    picture = save(zoomed, browser, member)
     turned = target.transpose(Transpose.ROTATE_270)  # Pillow counts to the left.
     found, difference = find_square(picture, turned, (92, 292, 1016))
     assert difference < 12
